@@ -1,0 +1,277 @@
+"""INRN, the multi-stage network of INRe blocks (paper, Sec. 2.3, Fig. 1c)."""
+from typing import List, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import Tensor, nn
+
+from ..layers import INReBlock
+
+NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+@MODELS.register_module()
+class INRN(BaseModule):
+    """Implicit Neural Representation Network as a backbone.
+
+    `Rethinking Implicit Neural Representations for Vision Learners`, Sec. 2.3
+    (multi-stage), Tables 2 and 3. A stem, then stages of
+    :class:`~inrn_mm.layers.INReBlock`; a 3x3 convolution of stride 2 leads
+    from each stage to the next.
+
+    =============  ===================  ===========  ====  =======
+    arch           widths               depths       r     stem
+    =============  ===================  ===========  ====  =======
+    ``s``          32, 64, 128          2, 8, 2      0.5   conv3
+    ``m``          64, 128, 256, 512    2, 2, 8, 2   2     conv7
+    ``l``          128, 256, 512, 1024  2, 2, 8, 2   2     conv7
+    ``m-uniform``  as ``m``             4, 4, 3, 3   2     conv7
+    ``l-uniform``  as ``l``             4, 4, 3, 3   2     conv7
+    =============  ===================  ===========  ====  =======
+
+    The uniform ones are "Before" in Table 3. With the ``conv7`` stem the
+    stages have strides 4, 8, 16, 32; with ``conv3`` 1, 2, 4.
+
+    Args:
+        arch (str | dict): A name of the table, or a dict with ``widths`` and
+            ``depths`` and optionally ``compression`` and ``stem``.
+            Defaults to ``'m'``.
+        compression (float, optional): Compression coefficient r of the
+            blocks; 1 is the flat architecture. Defaults to None, the arch's.
+        order (str): Layers of a block, see :class:`INReBlock`.
+            Defaults to ``'mlp-conv-mlp'``.
+        kernel_size (int): Kernel of the blocks' convolutions. Defaults to 3.
+        residual (bool): Residual blocks. Defaults to True.
+        stem (str, optional): ``'conv7'`` (7x7 stride 2 and a max-pool, stride
+            4 in all), ``'deep'`` (three 3x3 and a max-pool, stride 4) or
+            ``'conv3'`` (3x3, stride 1, for small images).
+            Defaults to None, the arch's.
+        in_channels (int): Channels of the images. Defaults to 3.
+        out_indices (int | Sequence[int], optional): Stages whose maps are
+            returned; negative ones count from the last.
+            Defaults to None, all stages.
+        frozen_stages (int): 0 freezes the stem, i the stem and the first i
+            stages (parameters and norm statistics). Defaults to -1, none.
+        norm_eval (bool): Keep all norm layers in eval mode while training.
+            Defaults to False.
+        drop_path_rate (float): Stochastic depth rate of the last block, rising
+            linearly from 0 at the first. Defaults to 0.
+        with_cp (bool): Activation checkpointing in the blocks.
+            Defaults to False.
+        zero_init_residual (bool): Start residual branches at zero (their last
+            norm's weight). Defaults to False.
+        norm_cfg (dict): Norm layers: BN, SyncBN, GN (with ``num_groups``) or
+            LN2d. Defaults to ``dict(type='BN')``.
+        act_cfg (dict): Activation. Defaults to ``dict(type='GELU')``.
+        init_cfg (dict | list[dict], optional): Initialisation.
+            Defaults to None: normal, variance kept through GELU.
+
+    Raises:
+        ValueError: If arch, stem, block order, a stage index or
+            ``frozen_stages`` does not exist.
+
+    Examples:
+        >>> import torch
+        >>> model = INRN('m')
+        >>> [tuple(x.shape) for x in model(torch.rand(1, 3, 64, 64))]
+        [(1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4), (1, 512, 2, 2)]
+    """
+
+    arch_settings = {
+        's': dict(
+            widths=[32, 64, 128],
+            depths=[2, 8, 2],
+            compression=0.5,
+            stem='conv3'),
+        'm': dict(widths=[64, 128, 256, 512], depths=[2, 2, 8, 2]),
+        'l': dict(widths=[128, 256, 512, 1024], depths=[2, 2, 8, 2]),
+        'm-uniform': dict(widths=[64, 128, 256, 512], depths=[4, 4, 3, 3]),
+        'l-uniform': dict(widths=[128, 256, 512, 1024], depths=[4, 4, 3, 3]),
+    }
+    stems = ('conv7', 'deep', 'conv3')
+
+    def __init__(self,
+                 arch: Union[str, dict] = 'm',
+                 compression: Optional[float] = None,
+                 order: str = 'mlp-conv-mlp',
+                 kernel_size: int = 3,
+                 residual: bool = True,
+                 stem: Optional[str] = None,
+                 in_channels: int = 3,
+                 out_indices: Union[int, Sequence[int], None] = None,
+                 frozen_stages: int = -1,
+                 norm_eval: bool = False,
+                 drop_path_rate: float = 0.,
+                 with_cp: bool = False,
+                 zero_init_residual: bool = False,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='GELU'),
+                 init_cfg: Union[dict, List[dict], None] = None) -> None:
+        if init_cfg is None:
+            # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close
+            # enough to take relu's gain, since a norm follows each layer.
+            init_cfg = [
+                dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'),
+                dict(
+                    type='Constant',
+                    val=1,
+                    layer=['_BatchNorm', 'GroupNorm', 'LN2d'])
+            ]
+        super().__init__(init_cfg)
+        arch = self._parse_arch(arch)
+        widths, depths = arch['widths'], arch['depths']
+        num_stages = len(depths)
+        compression = arch.get('compression', 2) \
+            if compression is None else compression
+
+        self.out_indices = self._parse_indices(out_indices, num_stages)
+        if not -1 <= frozen_stages <= num_stages:
+            raise ValueError(
+                f'frozen_stages={frozen_stages} does not exist: the network '
+                f'has {num_stages} stages (-1 freezes nothing, 0 the stem).')
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.zero_init_residual = zero_init_residual
+        self.out_channels = [widths[i] for i in self.out_indices]
+
+        conv_cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.stem = self._make_stem(
+            stem or arch.get('stem', 'conv7'), in_channels, widths[0],
+            conv_cfg)
+        rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
+        self.stages = nn.ModuleList()
+        for i in range(num_stages):
+            start = sum(depths[:i])
+            blocks = [
+                INReBlock(
+                    widths[i],
+                    compression=compression,
+                    order=order,
+                    kernel_size=kernel_size,
+                    residual=residual,
+                    drop_path_rate=rate,
+                    with_cp=with_cp,
+                    **conv_cfg) for rate in rates[start:start + depths[i]]
+            ]
+            if i > 0:
+                blocks.insert(
+                    0, _conv(widths[i - 1], widths[i], 3, 2, conv_cfg))
+            self.stages.append(nn.Sequential(*blocks))
+        self._freeze_stages()
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
+        """Extract features.
+
+        Args:
+            x (Tensor): Images of shape ``(N, in_channels, H, W)``.
+
+        Returns:
+            tuple[Tensor]: A map ``(N, widths[i], H / s_i, W / s_i)`` for each
+            stage i of ``out_indices``, the strides s as in the class's table
+            (sizes are rounded up).
+        """
+        x = self.stem(x)
+        outs = []
+        # stages behind the last one asked for are not run
+        for i, stage in enumerate(self.stages[:max(self.out_indices) + 1]):
+            x = stage(x)
+            if i in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
+
+    def init_weights(self) -> None:
+        """Initialise the weights, or load those of a ``Pretrained`` init."""
+        super().init_weights()
+        pretrained = isinstance(
+            self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
+        if self.zero_init_residual and not pretrained:
+            for block in self.modules():
+                norm = getattr(block.layers[-1], 'norm', None) \
+                    if isinstance(block, INReBlock) and block.residual \
+                    else None
+                if norm is not None:
+                    nn.init.zeros_(norm.weight)
+
+    def train(self, mode: bool = True) -> 'INRN':
+        """Set the mode; frozen stages and, if asked, norms stay in eval."""
+        super().train(mode)
+        self._freeze_stages()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, NORMS):
+                    module.eval()
+        return self
+
+    def _freeze_stages(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        for module in [self.stem, *self.stages[:self.frozen_stages]]:
+            module.eval()
+            module.requires_grad_(False)
+
+    @classmethod
+    def _parse_arch(cls, arch: Union[str, dict]) -> dict:
+        if isinstance(arch, str):
+            if arch not in cls.arch_settings:
+                raise ValueError(
+                    f"Unknown arch '{arch}': choose one of "
+                    f'{sorted(cls.arch_settings)} or give a dict with '
+                    "'widths' and 'depths'.")
+            return cls.arch_settings[arch]
+        unknown = set(arch) - {'widths', 'depths', 'compression', 'stem'}
+        if unknown or not {'widths', 'depths'} <= set(arch):
+            raise ValueError(
+                "An arch dict needs 'widths' and 'depths' and may have "
+                f"'compression' and 'stem', got {sorted(arch)}.")
+        if len(arch['widths']) != len(arch['depths']):
+            raise ValueError(
+                'An arch needs a width and a depth for each stage, got '
+                f"{len(arch['widths'])} widths and {len(arch['depths'])} "
+                'depths.')
+        return arch
+
+    @staticmethod
+    def _parse_indices(out_indices: Union[int, Sequence[int], None],
+                       num_stages: int) -> Tuple[int, ...]:
+        if out_indices is None:
+            out_indices = range(num_stages)
+        elif isinstance(out_indices, int):
+            out_indices = (out_indices, )
+        for i in out_indices:
+            if not -num_stages <= i < num_stages:
+                raise ValueError(
+                    f'Stage {i} of out_indices={tuple(out_indices)} does not '
+                    f'exist: the network has stages 0 to {num_stages - 1}.')
+        return tuple(sorted({i % num_stages for i in out_indices}))
+
+    @classmethod
+    def _make_stem(cls, stem: str, in_channels: int, width: int,
+                   conv_cfg: dict) -> nn.Sequential:
+        if stem == 'conv7':
+            return nn.Sequential(
+                _conv(in_channels, width, 7, 2, conv_cfg),
+                nn.MaxPool2d(3, 2, 1))
+        if stem == 'deep':
+            return nn.Sequential(
+                _conv(in_channels, width // 2, 3, 2, conv_cfg),
+                _conv(width // 2, width // 2, 3, 1, conv_cfg),
+                _conv(width // 2, width, 3, 1, conv_cfg),
+                nn.MaxPool2d(3, 2, 1))
+        if stem == 'conv3':
+            return nn.Sequential(_conv(in_channels, width, 3, 1, conv_cfg))
+        raise ValueError(
+            f"Unknown stem '{stem}': choose one of {list(cls.stems)}.")
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int,
+          conv_cfg: dict) -> nn.Module:
+    from mmcv.cnn import ConvModule  # late import, see INReBlock
+    return ConvModule(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        **conv_cfg)

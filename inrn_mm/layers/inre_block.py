@@ -1,0 +1,131 @@
+"""The INRe block: the paper's Sec. 2.2, in one place for every network."""
+from typing import Optional
+
+import torch.utils.checkpoint as cp
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class INReBlock(BaseModule):
+    """Implicit neural representation block (paper, Sec. 2.2, Fig. 1a).
+
+    An MLP that acts per position (1x1 convolutions), interleaved with a
+    spatial convolution, compressing the channels by ``compression`` and
+    expanding them again::
+
+        MLP 1x1   C   -> C/r    norm  act
+        conv kxk  C/r -> C/r    norm  act
+        MLP 1x1   C/r -> C      norm  (+ input)  act
+
+    which holds ``C^2 (2/r + k^2/r^2)`` convolution weights. ``compression=1``
+    is the paper's "flat" architecture (Table 2).
+
+    Args:
+        in_channels (int): Input channels C.
+        out_channels (int, optional): Output channels. Defaults to None,
+            which means ``in_channels``.
+        compression (float): The coefficient r; the inner layers have
+            ``round(in_channels / r)`` channels. Defaults to 2.
+        hidden_channels (int, optional): Inner channels, instead of those that
+            ``compression`` gives. Defaults to None.
+        order (str): Kinds of the layers from input to output, ``'mlp'`` or
+            ``'conv'``, joined by ``-``: two or more. The rows of Table 1 are
+            ``'mlp-mlp'``, ``'conv-mlp-mlp'``, ``'mlp-mlp-conv'`` and
+            ``'mlp-conv-mlp'``. Defaults to ``'mlp-conv-mlp'``.
+        kernel_size (int): Odd kernel size of the ``'conv'`` layers.
+            Defaults to 3.
+        residual (bool): Add the input before the last activation.
+            Defaults to True.
+        drop_path_rate (float): Stochastic depth on the residual branch.
+            Defaults to 0.
+        with_cp (bool): Recompute the block in the backward pass to save
+            memory. Defaults to False.
+        norm_cfg (dict, optional): Norm after every layer; None leaves it out
+            and gives the convolutions a bias. Defaults to BN.
+        act_cfg (dict, optional): Activation. Defaults to GELU.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If the order is unknown, the kernel even, the inner width
+            below one channel, or a residual is asked for where input and
+            output channels differ.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: Optional[int] = None,
+                 compression: float = 2,
+                 hidden_channels: Optional[int] = None,
+                 order: str = 'mlp-conv-mlp',
+                 kernel_size: int = 3,
+                 residual: bool = True,
+                 drop_path_rate: float = 0.,
+                 with_cp: bool = False,
+                 norm_cfg: Optional[dict] = dict(type='BN'),
+                 act_cfg: Optional[dict] = dict(type='GELU'),
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg)
+        # mmcv.cnn costs half a second to import: paid when a net is built.
+        from mmcv.cnn import ConvModule, build_activation_layer
+        from mmcv.cnn.bricks import DropPath
+
+        out_channels = out_channels or in_channels
+        if hidden_channels is None:
+            if compression <= 0:
+                raise ValueError('compression must be positive, got '
+                                 f'{compression}.')
+            hidden_channels = round(in_channels / compression)
+        if hidden_channels < 1:
+            raise ValueError(
+                f'compression={compression} leaves no channel of '
+                f'{in_channels}; use a coefficient of at most {in_channels}.')
+        kinds = order.split('-')
+        if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
+            raise ValueError(
+                f"Unknown block order '{order}': join two or more of 'mlp' "
+                "and 'conv' by '-', for example 'mlp-conv-mlp'.")
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                f'kernel_size must be odd to keep the size of the map, got '
+                f'{kernel_size}.')
+        if residual and in_channels != out_channels:
+            raise ValueError(
+                f'A residual needs equal widths, got {in_channels} input and '
+                f'{out_channels} output channels; set residual=False.')
+        self.residual = residual
+        self.with_cp = with_cp
+
+        widths = [in_channels] + [hidden_channels] * (len(kinds) - 1)
+        widths += [out_channels]
+        layers = []
+        for i, kind in enumerate(kinds):
+            kernel = kernel_size if kind == 'conv' else 1
+            last = i == len(kinds) - 1
+            layers.append(
+                ConvModule(
+                    widths[i],
+                    widths[i + 1],
+                    kernel,
+                    padding=kernel // 2,
+                    norm_cfg=norm_cfg,
+                    # the last activation comes after the residual
+                    act_cfg=None if last else act_cfg))
+        self.layers = nn.Sequential(*layers)
+        self.drop_path = DropPath(
+            drop_path_rate) if drop_path_rate else nn.Identity()
+        self.act = build_activation_layer(
+            act_cfg) if act_cfg else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H, W)``."""
+        if self.with_cp and x.requires_grad:
+            return cp.checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.layers(x)
+        if self.residual:
+            out = x + self.drop_path(out)
+        return self.act(out)
