@@ -61,7 +61,8 @@ class INRN(BaseModule):
         with_cp (bool): Activation checkpointing in the blocks.
             Defaults to False.
         zero_init_residual (bool): Start residual branches at zero (their last
-            norm's weight). Defaults to False.
+            norm's weight), which evens out the gradients of the stages.
+            Defaults to True.
         norm_cfg (dict): Norm layers: BN, SyncBN, GN (with ``num_groups``) or
             LN2d. Defaults to ``dict(type='BN')``.
         act_cfg (dict): Activation. Defaults to ``dict(type='GELU')``.
@@ -105,7 +106,7 @@ class INRN(BaseModule):
                  norm_eval: bool = False,
                  drop_path_rate: float = 0.,
                  with_cp: bool = False,
-                 zero_init_residual: bool = False,
+                 zero_init_residual: bool = True,
                  norm_cfg: dict = dict(type='BN'),
                  act_cfg: dict = dict(type='GELU'),
                  init_cfg: Union[dict, List[dict], None] = None) -> None:

@@ -1,0 +1,88 @@
+"""What all distillation losses have in common."""
+import re
+from abc import ABCMeta, abstractmethod
+from typing import List, Optional, Sequence, Tuple, Union
+
+import torch
+from torch import Tensor, nn
+
+from ..schedule import WeightSchedule
+from ..taps import Layer
+
+
+class DistillLoss(nn.Module, metaclass=ABCMeta):
+    """A loss between layers of the student and layers of the teacher.
+
+    A subclass makes its connectors in :meth:`build`, once the shapes of the
+    features are known, and returns one unweighted term for each pair from
+    :meth:`forward`. :class:`KnowledgeDistiller` weights, names and sums them.
+
+    Args:
+        pairs (Sequence[tuple]): ``(student layer, teacher layer)`` each; a
+            layer is named as :meth:`Tap.parse` reads it.
+        weight (float | Sequence[float]): Weight of the loss, or one for each
+            pair. Defaults to 1.
+        schedule (dict, optional): Arguments of :class:`WeightSchedule`.
+            Defaults to None, constant.
+        name (str, optional): Name in the log, ``loss_{name}.{layer}``.
+            Defaults to None, from the class's name.
+
+    Raises:
+        ValueError: If pairs are not pairs, or weights do not fit them.
+    """
+
+    def __init__(self,
+                 pairs: Sequence[Tuple[Layer, Layer]],
+                 weight: Union[float, Sequence[float]] = 1.,
+                 schedule: Optional[dict] = None,
+                 name: Optional[str] = None) -> None:
+        super().__init__()
+        for pair in pairs:
+            if isinstance(pair, str) or not isinstance(
+                    pair, Sequence) or len(pair) != 2:
+                raise ValueError(
+                    'pairs must hold (student layer, teacher layer) each, '
+                    f'got {pair!r}.')
+        if not pairs:
+            raise ValueError(f'{type(self).__name__} needs at least one pair '
+                             'of layers.')
+        self.pairs = [tuple(pair) for pair in pairs]
+        weights = [float(weight)] * len(pairs) if isinstance(
+            weight, (int, float)) else [float(w) for w in weight]
+        if len(weights) != len(pairs):
+            raise ValueError(
+                f'{type(self).__name__} has {len(pairs)} pairs of layers but '
+                f'{len(weights)} weights; give one number or one for each.')
+        self.weights = weights
+        self.schedule = WeightSchedule(**(schedule or {}))
+        self.name = name or re.sub(r'(?<=[a-z])(?=[A-Z])|_?Loss$', '_',
+                                   type(self).__name__).strip('_').lower()
+
+    def current_weights(self) -> List[float]:
+        """Weight of each pair at the running iteration."""
+        factor = self.schedule.current()
+        return [weight * factor for weight in self.weights]
+
+    def build(self, student_shapes: Sequence[torch.Size],
+              teacher_shapes: Sequence[torch.Size]) -> None:
+        """Make the connectors for features of these shapes, one per pair.
+
+        The spatial sizes are those of a small probe image; only their ratio
+        holds in training.
+        """
+
+    @abstractmethod
+    def forward(self,
+                student: List[Tensor],
+                teacher: List[Tensor],
+                data_samples: Optional[list] = None) -> List[Tensor]:
+        """Compute the loss.
+
+        Args:
+            student (list[Tensor]): The student's features, one per pair.
+            teacher (list[Tensor]): The teacher's, without gradient.
+            data_samples (list, optional): The batch's data samples.
+
+        Returns:
+            list[Tensor]: An unweighted scalar for each pair.
+        """

@@ -1,0 +1,77 @@
+"""The weight of a distillation loss over the training."""
+import math
+from typing import Optional, Sequence
+
+from mmengine.logging import MessageHub
+
+
+class WeightSchedule:
+    """Factor on a loss weight as a function of the training's progress.
+
+    It has no state: the factor follows from the iteration (or epoch) alone,
+    so that a resumed run goes on exactly where it was.
+
+    Args:
+        warmup (int): The factor rises linearly from 0 to 1 over so many first
+            iterations or epochs. Defaults to 0.
+        decay (Sequence[int], optional): ``(begin, end)`` between which the
+            factor falls from 1 to ``final``. Defaults to None, no decay.
+        decay_type (str): ``'linear'`` or ``'cosine'``. Defaults to
+            ``'cosine'``.
+        final (float): Factor at the end of the decay. Defaults to 0.
+        stop (int, optional): Iteration or epoch from which the factor is 0.
+            Defaults to None.
+        by_epoch (bool): Count epochs instead of iterations.
+            Defaults to False.
+
+    Raises:
+        ValueError: If a setting is out of range.
+
+    Examples:
+        >>> schedule = WeightSchedule(warmup=4, stop=10)
+        >>> [schedule.factor(i) for i in (0, 1, 4, 9, 10)]
+        [0.25, 0.5, 1.0, 1.0, 0.0]
+    """
+
+    def __init__(self,
+                 warmup: int = 0,
+                 decay: Optional[Sequence[int]] = None,
+                 decay_type: str = 'cosine',
+                 final: float = 0.,
+                 stop: Optional[int] = None,
+                 by_epoch: bool = False) -> None:
+        if decay_type not in ('linear', 'cosine'):
+            raise ValueError(f"Unknown decay_type '{decay_type}': choose "
+                             "'linear' or 'cosine'.")
+        if decay is not None and not (len(decay) == 2
+                                      and 0 <= decay[0] < decay[1]):
+            raise ValueError(
+                f'decay must be (begin, end) with begin < end, got {decay}.')
+        if warmup < 0:
+            raise ValueError(f'warmup must not be negative, got {warmup}.')
+        self.warmup = warmup
+        self.decay = decay
+        self.decay_type = decay_type
+        self.final = final
+        self.stop = stop
+        self.by_epoch = by_epoch
+
+    def factor(self, step: int) -> float:
+        """Factor at an iteration or epoch, counted from 0."""
+        if self.stop is not None and step >= self.stop:
+            return 0.
+        # the first step already learns a little
+        factor = min(1., (step + 1) / (self.warmup + 1)) if self.warmup else 1.
+        if self.decay is not None:
+            begin, end = self.decay
+            progress = min(max((step - begin) / (end - begin), 0.), 1.)
+            if self.decay_type == 'cosine':
+                progress = (1 - math.cos(math.pi * progress)) / 2
+            factor *= 1 + (self.final - 1) * progress
+        return factor
+
+    def current(self) -> float:
+        """Factor at the running iteration, 1 outside of a runner's loop."""
+        hub = MessageHub.get_current_instance()
+        key = 'epoch' if self.by_epoch else 'iter'
+        return self.factor(hub.get_info(key, 0))

@@ -1,0 +1,188 @@
+"""Naming layers of a network and recording what flows through them."""
+import difflib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from torch import Tensor, nn
+
+Layer = Union[int, str]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One place in a network whose tensor is recorded.
+
+    Args:
+        path (str): Path of a module, ``'backbone.layer3'``.
+        source (str): ``'output'`` or ``'input'`` of that module.
+        index (int, optional): Item of a tuple output, or position of the
+            input. Defaults to None.
+    """
+    path: str
+    source: str = 'output'
+    index: Optional[int] = None
+
+    @classmethod
+    def parse(cls, layer: Layer, model: nn.Module) -> 'Tap':
+        """Read a layer as configs name it and check that it exists.
+
+        Args:
+            layer (int | str): A stage of the backbone (``2``, ``-1``), a
+                module path (``'neck.fpn_convs.0'``), an item of a tuple
+                output (``'backbone[2]'``) or an input (``'head.fc:input'``).
+            model (nn.Module): The network that has it.
+
+        Raises:
+            ValueError: If there is no such layer; the nearest names are
+                listed.
+        """
+        if isinstance(layer, int):
+            return cls._parse_stage(layer, model)
+        match = re.fullmatch(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?',
+                             layer)
+        if match is None:
+            raise ValueError(
+                f"Cannot read the layer '{layer}': write a module path such "
+                "as 'backbone.layer3', 'backbone[2]' for an item of a tuple "
+                "output, or 'head.fc:input' for an input.")
+        path, source, index = match.groups()
+        names = [name for name, _ in model.named_modules() if name]
+        if path not in names:
+            near = difflib.get_close_matches(path, names, n=5, cutoff=0.)
+            raise ValueError(
+                f"{type(model).__name__} has no layer '{path}'; the nearest "
+                f"names are {', '.join(near)}.")
+        return cls(path, (source or ':output')[1:],
+                   None if index is None else int(index))
+
+    @classmethod
+    def _parse_stage(cls, stage: int, model: nn.Module) -> 'Tap':
+        backbone = getattr(model, 'backbone', None)
+        if backbone is None:
+            raise ValueError(
+                f'{type(model).__name__} has no backbone, so stage {stage} '
+                'means nothing; name a module path instead.')
+        # A ResNet names the modules of its stages: the forward can end there.
+        layers = getattr(backbone, 'res_layers', None)
+        if layers is not None:
+            stages = list(range(len(layers)))
+        else:
+            indices = getattr(backbone, 'out_indices', None)
+            if indices is None:
+                return cls('backbone', index=stage)
+            indices = [indices] if isinstance(indices, int) else indices
+            stages = list(indices)
+        if stage < 0:
+            stage = stages[stage] if -len(stages) <= stage else stage
+        if stage not in stages:
+            raise ValueError(
+                f'{type(backbone).__name__} gives no stage {stage}; it gives '
+                f'the stages {stages}.')
+        if layers is not None:
+            return cls(f'backbone.{layers[stage]}')
+        return cls('backbone', index=stages.index(stage))
+
+    def __str__(self) -> str:
+        source = ':input' if self.source == 'input' else ''
+        index = '' if self.index is None else f'[{self.index}]'
+        return f'{self.path}{source}{index}'
+
+    def pick(self, value: Any) -> Tensor:
+        """Take this tap's tensor out of what a module got or returned."""
+        if self.index is not None and isinstance(value, (tuple, list)):
+            if not -len(value) <= self.index < len(value):
+                raise ValueError(
+                    f"The layer '{self}' does not exist: '{self.path}' gives "
+                    f'{len(value)} items.')
+            value = value[self.index]
+        elif isinstance(value, (tuple, list)) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, Tensor):
+            what = f'{len(value)} items; pick one, for example ' \
+                f"'{self.path}[0]'" if isinstance(value, (tuple, list)) \
+                else f'{type(value).__name__}, not a tensor'
+            raise ValueError(f"The layer '{self}' gives {what}.")
+        return value
+
+
+class ForwardStopped(Exception):
+    """Ends a forward pass whose taps are all recorded."""
+
+
+class Recorder:
+    """Records taps of a network while the ``with`` block runs.
+
+    Hooks are on the modules only inside the block, so that copies of the
+    network (EMA, pickles) never carry them.
+
+    Args:
+        model (nn.Module): The network.
+        taps (Sequence[Tap]): What to record.
+        num_calls (dict[Tap, int], optional): How often each tap fires in one
+            forward; when all have, the forward is stopped by
+            :class:`ForwardStopped`, which the block swallows.
+            Defaults to None, run to the end.
+        clone (set[Tap]): Taps whose tensor a later layer overwrites in place.
+            Defaults to none.
+
+    Attributes:
+        features (dict[Tap, list[Tensor]]): The tensors, one for each call.
+    """
+
+    def __init__(self,
+                 model: nn.Module,
+                 taps: Sequence[Tap],
+                 num_calls: Optional[Dict[Tap, int]] = None,
+                 clone: Sequence[Tap] = ()) -> None:
+        self.model = model
+        self.taps = list(dict.fromkeys(taps))
+        self.num_calls = num_calls
+        self.clone = clone
+        self.features: Dict[Tap, List[Tensor]] = {}
+        self._versions: Dict[Tap, List[int]] = {}
+        self._handles: list = []
+
+    def __enter__(self) -> 'Recorder':
+        self.features = {tap: [] for tap in self.taps}
+        self._versions = {tap: [] for tap in self.taps}
+        self._open = Counter(self.num_calls or {})
+        modules = dict(self.model.named_modules())
+        for tap in self.taps:
+            module = modules[tap.path]
+            if tap.source == 'input':
+                handle = module.register_forward_pre_hook(
+                    lambda _, args, tap=tap: self._record(tap, args))
+            else:
+                handle = module.register_forward_hook(
+                    lambda _, args, out, tap=tap: self._record(tap, out))
+            self._handles.append(handle)
+        return self
+
+    def __exit__(self, exc_type, exc, traceback) -> bool:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        return exc_type is ForwardStopped
+
+    def _record(self, tap: Tap, value: Any) -> None:
+        if tap.source == 'input' and tap.index is None:
+            value = value[0]
+        feature = tap.pick(value)
+        if tap in self.clone:
+            feature = feature.clone()
+        self.features[tap].append(feature)
+        self._versions[tap].append(feature._version)
+        if self.num_calls is not None:
+            self._open[tap] -= 1
+            if all(n <= 0 for n in self._open.values()):
+                raise ForwardStopped
+
+    def overwritten(self) -> List[Tap]:
+        """Taps whose recorded tensor was changed in place afterwards."""
+        return [
+            tap for tap, features in self.features.items()
+            if any(f._version != v
+                   for f, v in zip(features, self._versions[tap]))
+        ]

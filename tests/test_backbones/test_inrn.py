@@ -1,0 +1,218 @@
+import copy
+import io
+
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from torch import nn
+
+from inrn_mm.backbones import INRN
+from inrn_mm.layers import INReBlock
+
+TINY = dict(widths=[8, 16, 16, 32], depths=[1, 1, 2, 1])
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+@pytest.mark.parametrize('arch, compression, classes, paper', [
+    ('m', 1, 1000, 14),
+    ('m', 2, 1000, 5.7),
+    ('l', 1, 1000, 57),
+    ('l', 2, 1000, 21),
+    ('s', 0.5, 100, 2.86),
+])
+def test_parameters_are_those_of_table_2(arch, compression, classes, paper):
+    """Within 4 % with the linear head."""
+    model = INRN(arch, compression=compression)
+    head = (model.out_channels[-1] + 1) * classes / 1e6
+    assert count(model) + head == pytest.approx(paper, rel=0.04)
+
+
+@pytest.mark.parametrize('arch', ['m', 'l'])
+def test_both_stackings_have_the_same_number_of_blocks(arch):
+    """Table 3, Before and After."""
+    after, before = (
+        INRN.arch_settings[name]['depths'] for name in (arch, f'{arch}-uniform'))
+    assert sum(after) == sum(before) and after != before
+
+
+@pytest.mark.parametrize('stem, strides', [
+    ('conv7', [4, 8, 16, 32]),
+    ('deep', [4, 8, 16, 32]),
+    ('conv3', [1, 2, 4, 8]),
+])
+def test_strides(stem, strides):
+    outs = INRN(TINY, stem=stem)(torch.rand(1, 3, 64, 96))
+    assert [tuple(x.shape) for x in outs] == [
+        (1, w, 64 // s, 96 // s) for w, s in zip(TINY['widths'], strides)
+    ]
+
+
+def test_out_indices():
+    model = INRN(TINY, out_indices=(1, -1))
+    assert model.out_indices == (1, 3) and model.out_channels == [16, 32]
+    assert [x.shape[1] for x in model(torch.rand(2, 3, 32, 32))] == [16, 32]
+    # later stages are not run
+    model = INRN(TINY, out_indices=1)
+    model.stages[2] = None
+    assert len(model(torch.rand(2, 3, 32, 32))) == 1
+
+
+@pytest.mark.parametrize('frozen', [-1, 0, 2])
+def test_frozen_stages(frozen):
+    model = INRN(TINY, frozen_stages=frozen).train()
+    parts = [model.stem, *model.stages]
+    for i, part in enumerate(parts):
+        expected = i > frozen
+        assert all(p.requires_grad == expected for p in part.parameters())
+        assert all(m.training == expected for m in part.modules())
+
+
+def test_norm_eval_keeps_the_statistics():
+    model = INRN(TINY, norm_eval=True).train()
+    before = copy.deepcopy(dict(model.named_buffers()))
+    model(torch.rand(2, 3, 32, 32))
+    assert all(
+        torch.equal(before[name], b) for name, b in model.named_buffers())
+    assert model.stages[0][0].training
+    assert not model.stages[0][0].layers[0].bn.training
+
+
+def test_arguments_reach_the_blocks():
+    model = INRN(
+        TINY,
+        compression=4,
+        order='conv-mlp-mlp',
+        kernel_size=5,
+        residual=False,
+        drop_path_rate=0.2,
+        with_cp=True,
+        norm_cfg=dict(type='GN', num_groups=2),
+        act_cfg=dict(type='ReLU'))
+    blocks = [m for m in model.modules() if isinstance(m, INReBlock)]
+    assert len(blocks) == sum(TINY['depths'])
+    assert [b.layers[0].conv.kernel_size[0] for b in blocks] == [5] * 5
+    assert blocks[-1].layers[0].conv.out_channels == 32 // 4
+    assert not any(b.residual for b in blocks)
+    assert all(b.with_cp for b in blocks)
+    rates = [getattr(b.drop_path, 'drop_prob', 0) for b in blocks]
+    assert rates == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+    kinds = {type(m) for m in model.modules()}
+    assert nn.GroupNorm in kinds and nn.BatchNorm2d not in kinds
+    assert nn.ReLU in kinds and nn.GELU not in kinds
+
+
+@pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmpretrain'])
+def test_found_from_every_scope(scope):
+    pytest.importorskip(scope)
+    init_default_scope(scope)
+    for name in ('INRN', 'inrn_mm.INRN'):
+        assert type(MODELS.build(dict(type=name, arch=TINY))) is INRN
+    assert type(MODELS.build(dict(type='INReBlock',
+                                  in_channels=8))) is INReBlock
+
+
+def test_every_parameter_gets_a_gradient():
+    model = INRN(TINY)
+    model.init_weights()
+    sum(x.square().mean() for x in model(torch.rand(2, 3, 64, 64))).backward()
+    # behind zero-initialised branches the gradient is there, and is zero
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_stage_gradients_are_balanced_at_the_start():
+    """What lets the deep INRN-L train from scratch."""
+    torch.manual_seed(0)
+    model = INRN('l')
+    model.init_weights()
+    outs = model(torch.randn(2, 3, 64, 64))
+    (outs[-1] * torch.randn_like(outs[-1])).sum().backward()
+    firsts = [model.stem[0].conv] + [s[0].conv for s in model.stages[1:]]
+    norms = torch.stack([conv.weight.grad.norm() for conv in firsts])
+    assert norms.max() / norms.min() < 10
+    assert all(0.1 < x.std() < 10 for x in outs)
+
+
+def test_zero_init_residual():
+    for flag in (True, False):
+        model = INRN(TINY, zero_init_residual=flag)
+        model.init_weights()
+        weight = model.stages[0][0].layers[-1].bn.weight
+        assert weight.eq(0).all() == flag
+
+
+def test_pretrained_init_reads_a_classifier_checkpoint(tmp_path):
+    source = INRN(TINY)
+    nn.init.constant_(source.stages[0][0].layers[-1].bn.weight, 0.7)
+    state = {f'backbone.{k}': v for k, v in source.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'cls.pth')
+    model = INRN(
+        TINY,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint=str(tmp_path / 'cls.pth'),
+            prefix='backbone.'))
+    model.init_weights()
+    for name, value in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_bf16_autocast_and_channels_last_stay_close():
+    torch.manual_seed(0)
+    model = INRN(TINY).eval()
+    x = torch.rand(2, 3, 64, 64)
+    expected = model(x)
+    last = model.to(memory_format=torch.channels_last)(
+        x.to(memory_format=torch.channels_last))
+    assert last[0].is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(last, expected, atol=1e-4, rtol=1e-4)
+    with torch.autocast('cpu', torch.bfloat16):
+        half = model(x)
+    assert half[-1].dtype == torch.bfloat16
+    for a, b in zip(half, expected):
+        assert nn.functional.cosine_similarity(
+            a.float().flatten(), b.flatten(), 0) > 0.999
+
+
+def test_export_keeps_the_outputs():
+    model = INRN(TINY).eval()
+    x = torch.rand(1, 3, 64, 64)
+    program = torch.export.export(model, (x, ))
+    torch.testing.assert_close(program.module()(x), model(x))
+
+
+def test_onnx_export_keeps_the_outputs():
+    onnxruntime = pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnx')
+    model = INRN(TINY).eval()
+    x = torch.rand(1, 3, 64, 64)
+    file = io.BytesIO()
+    torch.onnx.export(model, (x, ), file, dynamo=False)
+    session = onnxruntime.InferenceSession(file.getvalue())
+    outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    for out, expected in zip(outs, model(x)):
+        torch.testing.assert_close(
+            torch.from_numpy(out), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_compile_keeps_the_outputs():
+    model = INRN(dict(widths=[8], depths=[1])).eval()
+    x = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(
+        torch.compile(model)(x), model(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('kwargs, message', [
+    (dict(arch='xl'), "Unknown arch 'xl'"),
+    (dict(arch=dict(widths=[8])), "needs 'widths' and 'depths'"),
+    (dict(arch=dict(widths=[8], depths=[1, 1])), '1 widths and 2 depths'),
+    (dict(stem='conv5'), "Unknown stem 'conv5'"),
+    (dict(out_indices=(0, 4)), 'Stage 4 of out_indices'),
+    (dict(frozen_stages=5), 'frozen_stages=5 does not exist'),
+    (dict(order='mlp-x'), "Unknown block order 'mlp-x'"),
+])
+def test_bad_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        INRN(**{'arch': TINY, **kwargs})
