@@ -187,3 +187,62 @@ def tiny_faster_rcnn(backbone: dict,
     model.test_cfg.rpn.update(nms_pre=100, max_per_img=50)
     model.train_cfg.rcnn.sampler.num = 32
     return model.to_dict()
+
+
+def tiny_config(paths: Dict[str, str],
+                model: Union[dict, None] = None,
+                epochs: int = 2,
+                lr: float = 0.02,
+                with_mask: bool = False) -> dict:
+    """A whole config: train, val and test on the same tiny images.
+
+    Args:
+        paths (dict): What :func:`make_tiny_coco` returned.
+        model (dict, optional): Model config. Defaults to None: Faster R-CNN
+            on a narrow ``INRN``.
+        epochs (int): Epochs, each with a checkpoint and a validation.
+            Defaults to 2.
+        lr (float): Learning rate of SGD with momentum. Defaults to 0.02.
+        with_mask (bool): Mask R-CNN, bbox and segm mAP. Defaults to False.
+
+    Returns:
+        dict: Config for ``Runner.from_cfg``, less ``work_dir``.
+    """
+    if model is None:
+        widths = (8, 8, 16, 16)
+        model = tiny_faster_rcnn(
+            dict(type='INRN', arch=dict(widths=widths, depths=(1, 1, 1, 1))),
+            widths,
+            with_mask=with_mask)
+    evaluator = dict(
+        type='CocoMetric',
+        ann_file=paths['ann_file'],
+        metric=['bbox', 'segm'] if with_mask else 'bbox')
+    test_dataloader = tiny_dataloader(
+        paths, train=False, with_mask=with_mask)
+    return dict(
+        default_scope='mmdet',
+        custom_imports=dict(imports=['inrn_mm']),
+        model=model,
+        train_dataloader=tiny_dataloader(paths, with_mask=with_mask),
+        val_dataloader=test_dataloader,
+        test_dataloader=test_dataloader,
+        val_evaluator=evaluator,
+        test_evaluator=evaluator,
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),
+        val_cfg=dict(type='ValLoop'),
+        test_cfg=dict(type='TestLoop'),
+        optim_wrapper=dict(
+            type='OptimWrapper',
+            optimizer=dict(type='SGD', lr=lr, momentum=0.9),
+            clip_grad=dict(max_norm=35)),
+        param_scheduler=[dict(type='ConstantLR', factor=1.0)],
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=1),
+            checkpoint=dict(type='CheckpointHook', interval=1),
+            visualization=dict(type='DetVisualizationHook')),
+        visualizer=dict(
+            type='DetLocalVisualizer',
+            vis_backends=[dict(type='LocalVisBackend')]),
+        randomness=dict(seed=0),
+        log_level='INFO')

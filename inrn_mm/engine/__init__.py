@@ -1,4 +1,16 @@
 """What the tools add to mmengine's runner."""
 from .checkpoint import load_state, load_weights, make_loading_safe
+from .checkpoint_fit_hook import CheckpointFitHook
+from .checkpoint_hook import AtomicCheckpointHook, find_last_checkpoint
+from .dataset_check import DatasetCheckHook
+from .dist import CPUDistributedDataParallel
+from .epoch_seed_hook import EpochSeedHook
+from .nonfinite_hook import NonFiniteLossHook
+from .user_error import user_errors
 
-__all__ = ['load_state', 'load_weights', 'make_loading_safe']
+__all__ = [
+    'AtomicCheckpointHook', 'CPUDistributedDataParallel', 'CheckpointFitHook',
+    'DatasetCheckHook', 'EpochSeedHook', 'NonFiniteLossHook',
+    'find_last_checkpoint', 'load_state', 'load_weights', 'make_loading_safe',
+    'user_errors'
+]

@@ -85,7 +85,8 @@ def load_state(filename: Union[str, Path],
 def load_weights(module: nn.Module,
                  state: dict,
                  source: str,
-                 max_missing_ratio: float = 0.1) -> List[str]:
+                 max_missing_ratio: float = 0.1,
+                 optional: Tuple[str, ...] = ()) -> List[str]:
     """Load weights, and refuse those of another architecture.
 
     Weights without a match are named in a warning as long as they are few.
@@ -97,6 +98,8 @@ def load_weights(module: nn.Module,
         max_missing_ratio (float): Largest allowed share of the module's own
             parameters and buffers that ``state`` lacks or has in another
             shape. Defaults to 0.1.
+        optional (tuple[str]): Prefixes of weights that may be missing without
+            a word. Defaults to none.
 
     Returns:
         list[str]: Names of the weights that kept their old values.
@@ -116,8 +119,13 @@ def load_weights(module: nn.Module,
     fitting._metadata = state._metadata
     # the modules' own hooks may rename old keys, so ask torch what is missing
     result = module.load_state_dict(fitting, strict=False)
-    unset = [key for key in result.missing_keys if not _is_counter(key)]
-    total = sum(not _is_counter(key) for key in own)
+
+    def counts(key: str) -> bool:
+        return not key.endswith('num_batches_tracked') and not key.startswith(
+            optional)
+
+    unset = [key for key in result.missing_keys if counts(key)]
+    total = sum(map(counts, own))
     if not unset:
         return []
     missing = [key for key in unset if key not in state]
@@ -273,10 +281,6 @@ def _try_download(url: str, path: Path) -> Union[Exception, None]:
     finally:
         socket.setdefaulttimeout(timeout)
     return None
-
-
-def _is_counter(key: str) -> bool:
-    return key.endswith('num_batches_tracked')
 
 
 def _shorten(names: List[str]) -> str:

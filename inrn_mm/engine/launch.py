@@ -1,0 +1,214 @@
+"""From command-line arguments to a runner, for ``tools/train.py`` and
+``tools/test.py``."""
+import argparse
+import os.path as osp
+from copy import deepcopy
+from typing import Optional
+
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.registry import METRICS, RUNNERS, init_default_scope
+from mmengine.runner import Runner
+
+from .checkpoint import make_loading_safe
+from .checkpoint_hook import find_last_checkpoint
+from .dataset_check import check_data_paths
+from .dist import check_devices, init_cpu_group
+
+HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the arguments of ``tools/train.py`` say."""
+    cfg = load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    for name in LOADERS:
+        if cfg.get(name) and args.no_pin_memory:
+            cfg[name].pin_memory = False
+        if cfg.get(name) and args.no_persistent_workers:
+            cfg[name].persistent_workers = False
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
+            raise ValueError(
+                '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=N) '
+                f'in {args.config}: the batch size that its learning rate is '
+                'for.')
+        cfg.auto_scale_lr.enable = True
+    resume_from(cfg, args.resume, args.allow_pickle)
+    check_data_paths(cfg, ['train_dataloader', 'val_dataloader'])
+    build_runner(cfg).train()
+
+
+def test(args: argparse.Namespace) -> None:
+    """Evaluate as the arguments of ``tools/test.py`` say."""
+    cfg = load_config(args)
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--out must end in .pkl or .pickle, not {args.out}.')
+    if args.show or args.show_dir:
+        draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
+    if args.tta:
+        augment_test(cfg)
+    cfg.custom_hooks.append(dict(type='CheckpointFitHook'))
+    check_data_paths(cfg, ['test_dataloader'])
+    runner = build_runner(cfg)
+    if args.out:
+        detector = cfg.get('default_scope') == 'mmdet'
+        dump = 'DumpDetResults' if detector else 'DumpResults'
+        runner.test_evaluator.metrics.append(
+            METRICS.build(dict(type=dump, out_file_path=args.out)))
+    runner.test()
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with what both tools change in it.
+
+    Args:
+        args (Namespace): With ``config``, ``work_dir``, ``cfg_options``,
+            ``launcher`` and ``allow_pickle``.
+
+    Returns:
+        Config: Ready for a runner. ``work_dir`` is, in this order, the
+        argument, the config's or ``work_dirs/`` and the config's name.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    if not osp.isfile(args.config):
+        raise FileNotFoundError(f'The config {args.config} does not exist.')
+    check_devices()
+    make_loading_safe(args.allow_pickle)
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    for name in LOADERS:
+        # torch refuses persistent_workers without workers, as left behind by
+        # --cfg-options train_dataloader.num_workers=0
+        if cfg.get(name) and not cfg[name].get('num_workers'):
+            cfg[name].persistent_workers = False
+    add_hooks(cfg)
+    return cfg
+
+
+def add_hooks(cfg: Config) -> None:
+    """Add this package's hooks, in a way that the dumped config runs too."""
+    hooks = cfg.setdefault('default_hooks', ConfigDict())
+    saver = hooks.setdefault('checkpoint',
+                             ConfigDict(type='CheckpointHook', interval=1))
+    if saver and saver.type in ('CheckpointHook', 'mmengine.CheckpointHook',
+                                CheckpointHook):
+        saver.type = 'AtomicCheckpointHook'
+    custom = list(cfg.get('custom_hooks') or [])
+    present = {hook.get('type') for hook in custom}
+    cfg.custom_hooks = custom + [
+        dict(type=hook) for hook in HOOKS_ADDED if hook not in present
+    ]
+    custom_imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
+    imports = custom_imports.imports
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    if 'inrn_mm' not in imports:
+        custom_imports.imports = [*imports, 'inrn_mm']
+
+
+def enable_amp(cfg: Config) -> None:
+    """Train in mixed precision.
+
+    Raises:
+        RuntimeError: Without a GPU: mmcv's RoIAlign and NMS have no CPU
+            kernels for bfloat16, the only type that CPUs are fast in.
+    """
+    if get_device() == 'cpu':
+        raise RuntimeError('--amp needs a GPU and there is none: leave it '
+                           'out to train on the CPU in float32.')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def resume_from(cfg: Config, resume: Optional[str],
+                allow_pickle: bool) -> None:
+    """Set what to resume from.
+
+    Args:
+        cfg (Config): Changed in place. Its own ``resume=True`` counts as
+            ``resume='auto'`` if it has no ``load_from``.
+        resume (str, optional): ``'auto'`` for the last readable checkpoint of
+            the work_dir, or a path.
+        allow_pickle (bool): See :func:`load_state`.
+    """
+    if resume is None and cfg.get('resume') and not cfg.get('load_from'):
+        resume = 'auto'
+    if resume == 'auto':
+        resume = find_last_checkpoint(cfg.work_dir, allow_pickle)
+        if resume is None:
+            print_log(f'Nothing to resume in {cfg.work_dir}: starting anew.',
+                      'current')
+            cfg.resume = False
+    if resume is not None:
+        cfg.resume, cfg.load_from = True, resume
+
+
+def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
+                     wait_time: float) -> None:
+    """Turn the visualization hook on: mmdet's, or the config's own."""
+    hooks = cfg.default_hooks
+    if 'visualization' not in hooks:
+        if cfg.get('default_scope') != 'mmdet':
+            raise ValueError('--show and --show-dir need a visualization hook '
+                             "in the config's default_hooks.")
+        hooks.visualization = ConfigDict(type='DetVisualizationHook')
+        cfg.setdefault('visualizer', ConfigDict(type='DetLocalVisualizer'))
+    hook = hooks.visualization
+    classifier = hook.type == 'VisualizationHook'  # mmpretrain's names
+    hook['enable' if classifier else 'draw'] = True
+    if show:
+        hook.update(show=True, wait_time=wait_time)
+    if show_dir:
+        hook['out_dir' if classifier else 'test_out_dir'] = show_dir
+
+
+def augment_test(cfg: Config) -> None:
+    """Wrap the model for test-time augmentation; flips unless the config has
+    a ``tta_model`` and ``tta_pipeline`` of its own."""
+    detector = cfg.get('default_scope') == 'mmdet'
+    tta_model = cfg.get('tta_model') or (
+        dict(
+            type='DetTTAModel',
+            tta_cfg=dict(
+                nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+        if detector else dict(type='AverageClsScoreTTA'))
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    pipeline = cfg.get('tta_pipeline')
+    if not pipeline:
+        pipeline = deepcopy(dataset.pipeline)
+        pack = pipeline[-1]
+        if detector:
+            pack.meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape',
+                              'scale_factor', 'flip', 'flip_direction')
+        pipeline[-1] = dict(
+            type='TestTimeAug',
+            transforms=[[
+                dict(type='RandomFlip', prob=prob) for prob in (1., 0.)
+            ], [pack]])
+    dataset.pipeline = pipeline
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the config's runner, on CPU processes if there is no GPU."""
+    init_cpu_group(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -1,0 +1,46 @@
+"""Train a model."""
+from arguments import make_parser, parse
+
+EXAMPLES = """\
+  python tools/train.py configs/inrn/faster-rcnn_inrn-m_kd_coco.py
+  python tools/train.py CONFIG --resume          # go on after an interruption
+  python tools/train.py CONFIG --cfg-options train_dataloader.batch_size=4
+  bash tools/dist_train.sh CONFIG 8              # 8 GPUs"""
+
+
+def main() -> None:
+    parser = make_parser(__doc__, EXAMPLES)
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the actual batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='resume from this checkpoint; without a name, from the last '
+        'readable one of the work_dir')
+    parser.add_argument(
+        '--no-validate', action='store_true', help='train only')
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='dataloaders without pinned memory')
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='start the workers of the dataloaders anew each epoch')
+    args = parse(parser)
+
+    # after parsing: these imports take seconds
+    from inrn_mm.engine.launch import train
+    from inrn_mm.engine.user_error import user_errors
+    with user_errors():
+        train(args)
+
+
+if __name__ == '__main__':
+    main()
