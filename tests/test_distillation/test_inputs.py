@@ -1,0 +1,57 @@
+"""The teacher sees exactly what its own preprocessor would have made."""
+import pytest
+import torch
+from mmengine.model import ImgDataPreprocessor
+from mmengine.structures import BaseDataElement
+
+from inrn_mm.distillation.inputs import InputAdapter
+
+RGB = dict(
+    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True)
+BGR = dict(mean=[103.53, 116.28, 123.675], std=[1., 1., 1.], bgr_to_rgb=False)
+OTHER = dict(mean=[90., 100., 130.], std=[50., 40., 30.], bgr_to_rgb=True)
+RAW = dict()
+PADDED = dict(BGR, pad_value=7)
+
+
+def preprocess(cfg, images):
+    preprocessor = ImgDataPreprocessor(pad_size_divisor=16, **cfg)
+    return preprocessor, preprocessor(dict(inputs=images))['inputs']
+
+
+@pytest.mark.parametrize('student', [RGB, BGR, OTHER, RAW, PADDED])
+@pytest.mark.parametrize('teacher', [RGB, BGR, OTHER, RAW, PADDED])
+def test_equals_the_teachers_own_preprocessor(student, teacher):
+    torch.manual_seed(0)
+    images = [
+        torch.randint(0, 256, (3, *size), dtype=torch.uint8)
+        for size in ((20, 30), (32, 17))
+    ]
+    samples = [
+        BaseDataElement(metainfo=dict(img_shape=tuple(image.shape[1:])))
+        for image in images
+    ]
+    student, inputs = preprocess(student, images)
+    teacher, expected = preprocess(teacher, images)
+    out = InputAdapter(student, teacher)(inputs, samples)
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_costs_nothing_where_both_agree():
+    student, inputs = preprocess(RGB, [torch.rand(3, 16, 16)])
+    adapter = InputAdapter(student, preprocess(RGB, [inputs[0]])[0])
+    assert adapter.is_identity
+    assert adapter(inputs) is inputs
+
+
+def test_mmpretrain_and_mmdet_preprocessors():
+    """mmpretrain calls the channel swap ``to_rgb``."""
+    cls = pytest.importorskip('mmpretrain.models').ClsDataPreprocessor(
+        mean=RGB['mean'], std=RGB['std'], to_rgb=True)
+    det = pytest.importorskip('mmdet.models').DetDataPreprocessor(**BGR)
+    image = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
+    inputs = cls(dict(inputs=[image]))['inputs']
+    expected = det(dict(inputs=[image], data_samples=None))['inputs']
+    torch.testing.assert_close(
+        InputAdapter(cls, det)(inputs), expected, rtol=1e-5, atol=1e-3)
