@@ -6,6 +6,8 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
+import inrn_mm  # noqa: F401, registers the distiller
+
 MEAN, STD = [120., 110., 100.], [60., 50., 40.]
 
 
