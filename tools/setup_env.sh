@@ -125,6 +125,8 @@ lock=()
 say "installing torch $TORCH (some 4 GB, CUDA libraries included)"
 install "torch==$TORCH" "torchvision==$TORCHVISION" ${lock[@]+"${lock[@]}"}
 install 'setuptools>=80,<82' wheel ninja psutil packaging
+# what mmcv needs to be imported, for trying its wheels
+install 'onedl-mmengine>=0.10.12' opencv-python-headless ${lock[@]+"${lock[@]}"}
 
 # --- mmcv and its compiled ops --------------------------------------------
 tag=$("$py" - "$device" <<'EOF'
