@@ -1,0 +1,144 @@
+"""Parameters, FLOPs and activations of a network, without data on disk.
+
+One multiply-add counts as one FLOP, as in mmengine, fvcore and the papers of
+this field. Norms, resizing and average pooling are counted; activation
+functions, residual additions, max-pooling and NMS are not. "Activations" are
+the elements that convolutions and matrix products put out.
+"""
+from typing import Dict, Optional, Tuple
+
+import torch
+from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from torch import Tensor, nn
+
+Counts = Dict[str, float]
+
+
+class Classifier(nn.Module):
+    """A backbone, global average pooling and a linear layer.
+
+    Args:
+        backbone (nn.Module): With ``out_channels``.
+        num_classes (int): Number of classes. Defaults to 1000.
+    """
+
+    def __init__(self, backbone: nn.Module, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(backbone.out_channels[-1], num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
+        return self.fc(self.pool(self.backbone(x)[-1]).flatten(1))
+
+
+def count(model: nn.Module, *inputs: Tensor) -> Counts:
+    """Count one forward of a network.
+
+    Args:
+        model (nn.Module): Set to eval mode.
+        *inputs (Tensor): Arguments of its forward; batch size 1.
+
+    Returns:
+        dict: ``params``, ``flops`` and ``activations``.
+    """
+    flops, activations = _analyzers(model, inputs)
+    return dict(
+        params=sum(p.numel() for p in model.parameters()),
+        flops=flops.total(),
+        activations=activations.total())
+
+
+def count_config(config: str,
+                 shape: Optional[Tuple[int, int]] = None
+                 ) -> Dict[str, Counts]:
+    """Count a config's model and the parts of it.
+
+    Detectors run on random images and weights, a two-stage detector's heads
+    on as many random proposals as its ``test_cfg`` lets through. A distiller
+    counts as its student.
+
+    Args:
+        config (str): Config file.
+        shape (tuple[int, int], optional): Height and width of the image.
+            Defaults to None: (800, 1280) for mmdet, (224, 224) otherwise.
+
+    Returns:
+        dict: Counts of each top-level module by its name, and of all of them
+        as ``'whole model'``.
+    """
+    cfg = Config.fromfile(config)
+    scope = cfg.get('default_scope', 'mmengine')
+    init_default_scope(scope)
+    detector = scope == 'mmdet'
+    if 'data_preprocessor' in cfg:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    shape = shape or ((800, 1280) if detector else (224, 224))
+    samples = None
+    if detector:
+        from mmdet.structures import DetDataSample
+        samples = [
+            DetDataSample(
+                metainfo=dict(
+                    img_shape=shape,
+                    ori_shape=shape,
+                    pad_shape=shape,
+                    batch_input_shape=shape,
+                    scale_factor=(1., 1.)))
+        ]
+    model.eval()
+    whole = _Tensors(model, samples)
+    flops, activations = _analyzers(whole, (torch.rand(1, 3, *shape), ))
+    parts = {
+        name: dict(
+            params=sum(p.numel() for p in part.parameters()),
+            flops=_inclusive(flops.by_module(), f'model.{name}'),
+            activations=_inclusive(activations.by_module(), f'model.{name}'))
+        for name, part in model.named_children()
+        if name not in ('data_preprocessor', 'distill_losses')
+    }
+    parts['whole model'] = dict(
+        params=sum(part['params'] for part in parts.values()),
+        flops=flops.total(),
+        activations=activations.total())
+    return parts
+
+
+class _Tensors(nn.Module):
+    """A model in the mode in which it returns plain tensors."""
+
+    def __init__(self, model: nn.Module, samples: Optional[list]) -> None:
+        super().__init__()
+        self.model = model
+        self.samples = samples
+
+    def forward(self, inputs: Tensor) -> object:
+        return self.model(inputs, self.samples, mode='tensor')
+
+
+def _analyzers(model: nn.Module,
+               inputs: tuple) -> Tuple[FlopAnalyzer, ActivationAnalyzer]:
+    model.eval()
+    analyzers = FlopAnalyzer(model, inputs), ActivationAnalyzer(model, inputs)
+    for analyzer in analyzers:
+        analyzer.unsupported_ops_warnings(False)
+        analyzer.uncalled_modules_warnings(False)
+        analyzer.tracer_warnings('none')
+    return analyzers
+
+
+def _inclusive(counts: Dict[str, float], name: str) -> float:
+    """A module's count; the sum of its children's if they alone are called,
+    as a RoI head's are."""
+    if counts.get(name, 0) > 0:
+        return counts[name]
+    children = [
+        key for key in counts
+        if key.startswith(f'{name}.') and '.' not in key[len(name) + 1:]
+    ]
+    return sum(_inclusive(counts, child) for child in children)

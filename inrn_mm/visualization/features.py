@@ -1,0 +1,127 @@
+"""Pictures of what a network sees: features of student and teacher."""
+from typing import List, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import BaseModel
+from mmengine.registry import init_default_scope
+from mmengine.visualization import Visualizer
+from torch import Tensor
+
+from ..distillation.distiller import KnowledgeDistiller
+from ..distillation.taps import Recorder, Tap
+
+Feature = Tuple[str, Tensor]
+
+
+def load_batch(cfg: Config, image: str,
+               model: BaseModel) -> Tuple[dict, np.ndarray]:
+    """An image as the config's test pipeline gives it to the model.
+
+    Args:
+        cfg (Config): With a ``test_dataloader``.
+        image (str): Image file.
+        model (BaseModel): With its data preprocessor.
+
+    Returns:
+        tuple[dict, ndarray]: The batch of one, and the picture that the
+        network sees, RGB ``(H, W, 3)`` with its padding in black.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    steps = [
+        step for step in dataset.pipeline
+        if 'LoadAnnotations' not in str(step['type'])
+    ]
+    data = Compose(steps)(dict(img_path=image, img_id=0))
+    batch = model.data_preprocessor(pseudo_collate([data]))
+    pixels = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+    picture = np.zeros((*batch['inputs'].shape[2:], 3), np.uint8)
+    picture[:pixels.shape[0], :pixels.shape[1]] = pixels
+    return batch, picture
+
+
+@torch.no_grad()
+def paired_features(model: BaseModel, batch: dict) -> List[List[Feature]]:
+    """Maps of a network, each beside its teacher's.
+
+    Args:
+        model (BaseModel): A distiller, whose pairs are shown, or any model
+            with a backbone, whose stages are shown alone.
+        batch (dict): What :func:`load_batch` returned.
+
+    Returns:
+        list[list[tuple[str, Tensor]]]: For each pair the name and the map
+        ``(C, H, W)`` of student and teacher. Features that are no maps are
+        left out.
+    """
+    model.eval()
+    inputs, samples = batch['inputs'], batch.get('data_samples')
+    if not isinstance(model, KnowledgeDistiller):
+        maps = model.backbone(inputs)
+        return [[(f'backbone[{i}]', value[0])] for i, value in enumerate(maps)]
+    pairs = list(dict.fromkeys(pair for pairs in model.taps for pair in pairs))
+    model.teacher.load(like=next(model.parameters()))
+    teacher = model.teacher(inputs, samples, [t for _, t in pairs])
+    student = record(model.student, [s for s, _ in pairs], inputs, samples)
+    rows = [[(f'student {s}', student[s][0]), (f'teacher {t}', teacher[t][0])]
+            for s, t in pairs]
+    return [[(name, value[0]) for name, value in row] for row in rows
+            if all(value.ndim == 4 for _, value in row)]
+
+
+def record(net: BaseModel, taps: List[Tap], inputs: Tensor, samples) -> dict:
+    """Features of one forward that ends where the last of them is made."""
+    calls = {tap: 1 for tap in taps}
+    with Recorder(net, taps, calls) as recorder:
+        net(inputs, samples, mode='tensor')
+    return recorder.features
+
+
+def draw_features(rows: List[List[Feature]], picture: np.ndarray,
+                  out: str) -> None:
+    """Draw heat maps (norm over the channels) over the picture, in a grid.
+
+    Args:
+        rows (list[list[tuple[str, Tensor]]]): Name and map
+            ``(C, H, W)`` of each cell.
+        picture (ndarray): RGB ``(H, W, 3)``.
+        out (str): Picture file to write.
+
+    Raises:
+        ValueError: If there is nothing to draw.
+    """
+    if not rows:
+        raise ValueError('None of the features is a map: there is nothing to '
+                         'draw.')
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    columns = max(map(len, rows))
+    height = 3.2 * picture.shape[0] / picture.shape[1] + 0.35
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(3.2 * columns, height * len(rows)),
+        squeeze=False)
+    for cells, row in zip(axes, rows):
+        for axis, (name, value) in zip(cells, row):
+            axis.imshow(_heat_map(value, picture))
+            axis.set_title(
+                f"{name}  {'x'.join(map(str, value.shape))}", fontsize=8)
+        for axis in cells:
+            axis.axis('off')
+    figure.tight_layout()
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+
+
+def _heat_map(value: Tensor,
+              picture: np.ndarray) -> Union[np.ndarray, Tensor]:
+    norm = value.float().norm(dim=0, keepdim=True)
+    return Visualizer.draw_featmap(
+        norm, picture, resize_shape=picture.shape[:2], alpha=0.4)
