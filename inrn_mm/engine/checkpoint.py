@@ -235,7 +235,8 @@ def _safe_globals() -> contextlib.AbstractContextManager:
 def _statistics_method(owner: type, name: str) -> Callable:
     """In place of the ``getattr`` by which log buffers name their methods."""
     if owner is not HistoryBuffer or name.startswith('_'):
-        raise pickle.UnpicklingError(f'GLOBAL {owner!r}.{name}')
+        owner = getattr(owner, '__name__', type(owner).__name__)
+        raise pickle.UnpicklingError(f'GLOBAL {owner}.{name}')
     return getattr(owner, name)
 
 

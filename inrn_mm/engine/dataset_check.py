@@ -1,6 +1,7 @@
 """Say before a training starts what is wrong with its data."""
+import json
 import os.path as osp
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -47,6 +48,44 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
                     f'{name}.ann_file=... or {name}.data_root=...')
 
 
+def explain_empty(cfg, loaders: List[str]) -> str:
+    """Say why nothing is left of a dataset; reads the annotation files.
+
+    mmengine cannot build an empty dataset and fails with numpy's words.
+
+    Args:
+        cfg (Config): The config that was run.
+        loaders (list[str]): Its dataloaders to look at.
+
+    Returns:
+        str: A sentence for the user.
+    """
+    lines = []
+    for loader in loaders:
+        for name, dataset in _leaf_configs(
+                (cfg.get(loader) or {}).get('dataset'), f'{loader}.dataset'):
+            path = osp.join(
+                dataset.get('data_root') or '', dataset.get('ann_file') or '')
+            if path.endswith('.json') and osp.isfile(path):
+                with open(path) as file:
+                    content = json.load(file)
+                names = [c['name'] for c in content.get('categories', [])]
+                lines.append(
+                    f"{path} has {len(content.get('images', []))} images, "
+                    f"{len(content.get('annotations', []))} annotations and "
+                    f'the categories {_few(names)}; '
+                    f'{name}.metainfo.classes={_classes(dataset)}')
+    return ('No image of a dataset is left, annotated with one of its '
+            'classes, after its filter_cfg: ' + ('. '.join(lines) or
+                                                 'check its annotations') +
+            '.')
+
+
+def _classes(dataset: dict) -> object:
+    metainfo = dataset.get('metainfo') or {}
+    return metainfo.get('classes', f"those of {dataset.get('type')}")
+
+
 def _leaf_configs(dataset: Optional[dict],
                   name: str) -> Iterator[Tuple[str, dict]]:
     """The dataset configs inside wrappers such as RepeatDataset."""
@@ -67,8 +106,8 @@ class DatasetCheckHook(Hook):
 
     Raises:
         FileNotFoundError: If images named by the annotations do not exist.
-        ValueError: If a dataset is empty, lacks categories that its
-            ``metainfo`` names, or has another number of classes than a head.
+        ValueError: If a dataset lacks categories that its ``metainfo`` names,
+            or has another number of classes than a head.
     """
 
     priority = 'VERY_HIGH'
@@ -103,10 +142,6 @@ class DatasetCheckHook(Hook):
                 f'{dataset.ann_file} (looked for {_few(classes)}): set '
                 f'{kind}_dataloader.dataset.metainfo.classes to the names in '
                 'that file.')
-        if len(dataset) == 0:
-            raise ValueError(
-                f'The {kind} dataset has no image'
-                f'{_filtered(dataset)}: check {dataset.ann_file}.')
 
     @staticmethod
     def _check_images(kind: str, dataset: BaseDataset) -> None:
@@ -155,9 +190,5 @@ def _leaves(dataset) -> Iterator[BaseDataset]:
         yield dataset
 
 
-def _filtered(dataset: BaseDataset) -> str:
-    return ' left after filter_cfg' if dataset.filter_cfg else ''
-
-
-def _few(names: Tuple[str, ...]) -> str:
+def _few(names: Sequence[str]) -> str:
     return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')

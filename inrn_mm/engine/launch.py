@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from .checkpoint import make_loading_safe
 from .checkpoint_hook import find_last_checkpoint
-from .dataset_check import check_data_paths
+from .dataset_check import check_data_paths, explain_empty
 from .dist import check_devices, init_cpu_group
 
 HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
@@ -41,8 +41,15 @@ def train(args: argparse.Namespace) -> None:
                 'for.')
         cfg.auto_scale_lr.enable = True
     resume_from(cfg, args.resume, args.allow_pickle)
-    check_data_paths(cfg, ['train_dataloader', 'val_dataloader'])
-    build_runner(cfg).train()
+    loaders = ['train_dataloader', 'val_dataloader']
+    check_data_paths(cfg, loaders)
+    runner = build_runner(cfg)
+    try:
+        runner.train()
+    except ValueError as error:
+        if str(error) == 'need at least one array to concatenate':
+            raise ValueError(explain_empty(cfg, loaders)) from error
+        raise
 
 
 def test(args: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
 """Pictures of what a network sees: features of student and teacher."""
-from typing import List, Tuple, Union
+from typing import List, Tuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import BaseModel
@@ -120,8 +121,7 @@ def draw_features(rows: List[List[Feature]], picture: np.ndarray,
     plt.close(figure)
 
 
-def _heat_map(value: Tensor,
-              picture: np.ndarray) -> Union[np.ndarray, Tensor]:
-    norm = value.float().norm(dim=0, keepdim=True)
-    return Visualizer.draw_featmap(
-        norm, picture, resize_shape=picture.shape[:2], alpha=0.4)
+def _heat_map(value: Tensor, picture: np.ndarray) -> np.ndarray:
+    norm = value.float().norm(dim=0)[None, None]
+    norm = F.interpolate(norm, picture.shape[:2], mode='bilinear')
+    return Visualizer.draw_featmap(norm[0], picture, alpha=0.4)

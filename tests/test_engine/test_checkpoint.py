@@ -1,0 +1,188 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from inrn_mm.engine import load_state, load_weights, make_loading_safe
+from inrn_mm.engine.checkpoint import FORCE_SAFE
+
+RAN = []
+
+
+def mark():
+    RAN.append(1)
+
+
+class Hostile:
+    """Runs a function when it is unpickled."""
+
+    def __reduce__(self):
+        return mark, ()
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    RAN.clear()
+    path = tmp_path / 'hostile.pth'
+    torch.save(
+        dict(state_dict=nn.Linear(2, 2).state_dict(), meta=Hostile()), path)
+    return path
+
+
+@pytest.fixture
+def safe_process(monkeypatch):
+    """Undo what make_loading_safe does to the process."""
+    monkeypatch.setattr(CheckpointLoader, '_schemes',
+                        dict(CheckpointLoader._schemes))
+    monkeypatch.setenv(FORCE_SAFE, '0')
+
+
+def test_mm_checkpoint_is_read_safely(tmp_path):
+    content = dict(
+        state_dict=nn.Linear(2, 2).state_dict(),
+        meta=dict(epoch=1, seed=np.int64(3), CLASSES=('a', 'b')),
+        message_hub=dict(
+            loss=HistoryBuffer([1., 2.], [1, 1]),
+            infos=[np.float32(1), np.array(['x']), np.arange(3), np.bool_(1)]))
+    torch.save(content, tmp_path / 'a.pth')
+    read = load_state(tmp_path / 'a.pth')
+    assert read['meta'] == content['meta']
+    assert read['message_hub']['loss'].mean() == 1.5
+
+
+def test_no_code_of_a_checkpoint_runs(hostile):
+    with pytest.raises(
+            ValueError, match=r"test_checkpoint\.mark'.*--allow-pickle"):
+        load_state(hostile)
+    assert not RAN
+
+
+def test_getattr_reaches_nothing_but_log_methods(tmp_path):
+
+    class Getter:
+
+        def __reduce__(self):
+            return getattr, (HistoryBuffer, '__init__')
+
+    torch.save(dict(a=Getter()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='HistoryBuffer.*__init__'):
+        load_state(tmp_path / 'a.pth')
+
+
+def test_allow_pickle_is_the_users_word(hostile, safe_process):
+    make_loading_safe()
+    assert 'state_dict' in load_state(hostile, allow_pickle=True)
+    assert RAN
+    assert os.environ[FORCE_SAFE] == '1'
+
+
+def test_mmengine_loads_safely_in_the_tools(hostile, safe_process):
+    make_loading_safe()
+    with pytest.raises(ValueError, match='could run any code'):
+        load_checkpoint(nn.Linear(2, 2), str(hostile))
+    with pytest.raises(Exception, match='[Uu]nsupported'):
+        torch.load(hostile, weights_only=False)
+    assert not RAN
+
+
+def test_allow_pickle_in_the_tools(hostile, safe_process):
+    make_loading_safe(allow_pickle=True)
+    load_checkpoint(nn.Linear(2, 2), str(hostile))
+    assert RAN
+
+
+def test_missing_file_is_named():
+    with pytest.raises(
+            FileNotFoundError, match=r'no/such\.pth.*looked for.*download'):
+        load_state('no/such.pth')
+
+
+@pytest.mark.parametrize('keep', [0, 0.5, 0.99])
+def test_truncated_file(tmp_path, keep):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(a=torch.zeros(1000)), path)
+    data = path.read_bytes()
+    path.write_bytes(data[:int(len(data) * keep)])
+    with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):
+        load_state(path)
+
+
+def test_web_page_saved_as_checkpoint(tmp_path):
+    (tmp_path / 'a.pth').write_text('<html>404 not found</html>')
+    with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):
+        load_state(tmp_path / 'a.pth')
+
+
+def test_file_without_a_dict(tmp_path):
+    torch.save([1], tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='holds a list, not a dict'):
+        load_state(tmp_path / 'a.pth')
+
+
+def test_unknown_zoo_model():
+    with pytest.raises(ValueError, match="torchvision://nonesuch"):
+        load_state('torchvision://nonesuch')
+
+
+def test_url_is_downloaded_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    calls = []
+
+    def download(url, path):
+        calls.append(url)
+        torch.save(dict(a=torch.ones(2)), path)
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for _ in range(2):
+        assert load_state('https://host/x-1234abcd.pth?a=1')['a'].sum() == 2
+    assert calls == ['https://host/x-1234abcd.pth?a=1']
+    assert (tmp_path / 'checkpoints' / 'x-1234abcd.pth').is_file()
+
+
+def test_no_network_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    with pytest.raises(ConnectionError) as info:
+        load_state('http://127.0.0.1:1/x.pth')
+    message = str(info.value)
+    assert message.startswith('Cannot download http://127.0.0.1:1/x.pth')
+    assert f'put it at {tmp_path}/checkpoints/x.pth' in message
+
+
+def test_load_weights_strips_ddp_prefix():
+    source, target = nn.Linear(2, 2), nn.Linear(2, 2)
+    state = {f'module.{k}': v for k, v in source.state_dict().items()}
+    assert load_weights(target, dict(state_dict=state), 'x') == []
+    assert torch.equal(source.weight, target.weight)
+
+
+def test_other_architecture_is_refused():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    state = {
+        '0.weight': torch.zeros(3, 2),
+        '0.bias': torch.zeros(2),
+        'x': torch.zeros(2)
+    }
+    with pytest.raises(ValueError) as info:
+        load_weights(net, state, 'other.pth')
+    message = str(info.value)
+    assert '5 of the 6 weights of Sequential are not in other.pth' in message
+    assert '4 missing (1.weight, 1.bias, 1.running_mean, ...)' in message
+    assert '1 of another shape (0.weight (3, 2) instead of (2, 2))' in message
+    assert '1 of its weights found no place (x)' in message
+
+
+def test_few_missing_weights_are_a_warning():
+    net = nn.Sequential(*[nn.Linear(2, 2) for _ in range(6)])
+    state = {k: torch.zeros_like(v) for k, v in net.state_dict().items()}
+    state.pop('5.bias')
+    assert load_weights(net, state, 'x') == ['5.bias']
+    assert net[5].weight.abs().sum() == 0
+    with pytest.raises(ValueError, match='1 of the 12 weights'):
+        load_weights(net, state, 'x', max_missing_ratio=0.05)
+    assert load_weights(
+        net, state, 'x', max_missing_ratio=0, optional=('5.', )) == []

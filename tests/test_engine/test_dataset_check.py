@@ -1,0 +1,118 @@
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from tiny_coco import tiny_dataloader
+from torch import nn
+
+from inrn_mm.engine import DatasetCheckHook
+from inrn_mm.engine.dataset_check import check_data_paths, explain_empty
+
+
+@pytest.fixture
+def loader(tiny_coco):
+    return Config(dict(train_dataloader=tiny_dataloader(tiny_coco)))
+
+
+@pytest.fixture
+def copied(tiny_coco, tmp_path):
+    """A dataloader over a copy that may be damaged."""
+    root = tmp_path / 'coco'
+    shutil.copytree(tiny_coco['root'], root)
+    return Config(tiny_dataloader(dict(root=str(root))))
+
+
+def check(loader, num_classes=3, wrap=lambda dataset: dataset):
+    """Run the hook as a runner would before training."""
+    import mmdet.datasets  # noqa: F401
+    init_default_scope('mmdet')
+    dataset = wrap(DATASETS.build(loader.dataset))
+    model = nn.ModuleDict(dict(bbox_head=nn.Linear(1, 1)))
+    model.bbox_head.num_classes = num_classes
+    DatasetCheckHook().before_run(
+        SimpleNamespace(
+            model=model,
+            _train_loop=SimpleNamespace(
+                dataloader=SimpleNamespace(dataset=dataset)),
+            _val_loop=dict(type='ValLoop'),
+            _test_loop=None))
+
+
+def test_paths_of_a_good_config(loader):
+    check_data_paths(loader, ['train_dataloader', 'val_dataloader'])
+
+
+def test_data_root_missing(loader):
+    loader.train_dataloader.dataset.data_root = 'data/gone/'
+    with pytest.raises(
+            FileNotFoundError,
+            match='data root data/gone/ does not exist.*cfg-options '
+            'train_dataloader.dataset.data_root'):
+        check_data_paths(loader, ['train_dataloader'])
+
+
+def test_annotation_file_missing_in_a_wrapper(loader):
+    inner = loader.train_dataloader.dataset.to_dict()
+    inner['ann_file'] = 'gone.json'
+    loader.train_dataloader.dataset = dict(
+        type='RepeatDataset', times=2, dataset=inner)
+    with pytest.raises(
+            FileNotFoundError,
+            match=r'gone\.json does not exist.*dataset\.dataset\.ann_file'):
+        check_data_paths(loader, ['train_dataloader'])
+
+
+def test_good_dataset(copied):
+    check(copied)
+
+
+def test_annotations_without_images(copied):
+    shutil.rmtree(copied.dataset.data_root + '/images')
+    with pytest.raises(
+            FileNotFoundError,
+            match='6 of 6 images looked for of the train dataset do not '
+            r'exist, the first is .*0000\.png'):
+        check(copied)
+
+
+def test_category_list_that_does_not_fit(copied):
+    copied.dataset.metainfo.classes = ('box', 'cat', 'dog')
+    with pytest.raises(
+            ValueError,
+            match='Only 1 of the 3 categories in metainfo.classes of the '
+            'train dataset'):
+        check(copied)
+
+
+def test_one_class_without_its_comma(copied):
+    copied.dataset.metainfo.classes = 'box'
+    with pytest.raises(ValueError, match=r"write a tuple.*\('box', \)"):
+        check(copied)
+
+
+def test_number_of_classes_of_the_heads(copied):
+    with pytest.raises(
+            ValueError,
+            match='bbox_head has num_classes=80, but the train dataset has 3'):
+        check(copied, num_classes=80)
+
+
+def test_why_a_dataset_is_empty(loader):
+    loader.train_dataloader.dataset.metainfo.classes = ('cat', 'dog')
+    message = explain_empty(loader, ['train_dataloader'])
+    assert 'annotations.json has 6 images' in message
+    assert 'the categories box, disc, triangle' in message
+    assert "train_dataloader.dataset.metainfo.classes=('cat', 'dog')" in message
+
+
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
+def test_looks_into_wrappers(copied, wrapper):
+    import mmengine.dataset
+    shutil.rmtree(copied.dataset.data_root + '/images')
+    wrap = dict(
+        RepeatDataset=lambda d: mmengine.dataset.RepeatDataset(d, times=2),
+        ConcatDataset=lambda d: mmengine.dataset.ConcatDataset([d]))[wrapper]
+    with pytest.raises(FileNotFoundError, match='do not exist'):
+        check(copied, wrap=wrap)

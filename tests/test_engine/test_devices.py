@@ -1,0 +1,62 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from inrn_mm.engine import dist
+from inrn_mm.engine.dist import check_devices, init_cpu_group
+from inrn_mm.engine.launch import enable_amp
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
+    monkeypatch.setattr(dist, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(dist.os, 'cpu_count', lambda: 2)
+
+
+def test_cpu_processes(cpu):
+    assert check_devices(2) == 'cpu'
+
+
+def test_more_processes_than_cores(cpu):
+    with pytest.raises(
+            RuntimeError, match='8 GPUs were asked for and there is none.*2'):
+        check_devices(8)
+
+
+def test_fewer_gpus_than_asked_for(monkeypatch):
+    monkeypatch.setattr(dist, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    assert check_devices(1) == 'cuda'
+    with pytest.raises(
+            RuntimeError, match='8 GPUs were asked for and there is 1'):
+        check_devices(8)
+
+
+def test_gpu_asked_for_without_one(cpu, monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    with pytest.raises(
+            RuntimeError, match='CUDA_VISIBLE_DEVICES=-1 to use the CPU'):
+        check_devices()
+
+
+def test_zero_processes():
+    with pytest.raises(ValueError, match='1 or more'):
+        check_devices(0)
+
+
+def test_slurm_without_gpus(cpu):
+    with pytest.raises(RuntimeError, match='--launcher slurm needs GPUs'):
+        init_cpu_group(Config(dict(launcher='slurm')))
+
+
+def test_one_process_needs_no_group(cpu):
+    cfg = Config(dict(launcher='none'))
+    init_cpu_group(cfg)
+    assert 'model_wrapper_cfg' not in cfg
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
+def test_amp_without_gpu():
+    with pytest.raises(RuntimeError, match='--amp needs a GPU'):
+        enable_amp(Config(dict(optim_wrapper=dict(type='OptimWrapper'))))
