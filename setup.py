@@ -5,10 +5,16 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 
 
-def requirements(name: str) -> list:
-    """Lines of a requirements file that are requirements."""
-    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
+def requirements(*names: str) -> list:
+    """What the files under ``requirements/`` ask for, each once."""
+    found = []
+    for name in names:
+        for line in (ROOT / 'requirements' / name).read_text().splitlines():
+            if line.startswith('-r '):
+                found += requirements(line[3:].strip())
+            elif line.strip() and not line.startswith('#'):
+                found.append(line.strip())
+    return list(dict.fromkeys(found))
 
 
 def version() -> str:
@@ -26,16 +32,25 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['inrn_mm', 'inrn_mm.*']),
-    # .mim holds links to configs/, tools/ and model-index.yml: a wheel carries
-    # copies, so that 'inrn_mm::inrn/...' is found wherever it is installed.
+    # The mim extension: .mim holds links to configs/, tools/ and
+    # model-index.yml. A wheel carries what they point to, so that
+    # 'inrn_mm::inrn/...' is found wherever the package is installed; in
+    # editable mode it is the repository's own files.
     package_data={'inrn_mm': ['.mim/*.yml', '.mim/**/*']},
-    # torch and the mm stack are not here on purpose: two publishers offer it
-    # under the same import names, and pip would put one over the other.
-    install_requires=requirements('runtime'),
+    exclude_package_data={'': ['*.py[co]', '__pycache__/*']},
+    # torch and the mm stack are not here on purpose. Two publishers offer the
+    # stack under the same import names (mmcv and onedl-mmcv, ...); pip would
+    # put one over the other, or a CPU-only torch's successor over the one that
+    # mmcv's ops are built for. Ask for them by the extras.
+    install_requires=requirements('runtime.txt'),
     extras_require={
-        'mm': requirements('mm'),
-        'tests': requirements('tests'),
-        'all': requirements('mm') + requirements('tests'),
+        'det': requirements('det.txt'),
+        'cls': requirements('cls.txt'),
+        'mm': requirements('mm.txt'),
+        'fit': requirements('fit.txt'),
+        'demo': requirements('demo.txt'),
+        'tests': requirements('tests.txt'),
+        'all': requirements('mm.txt', 'fit.txt', 'demo.txt', 'tests.txt'),
     },
     zip_safe=False,
 )

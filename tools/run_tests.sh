@@ -4,13 +4,15 @@
 # usage: bash tools/run_tests.sh [PYTEST ARGUMENTS]
 # example: bash tools/run_tests.sh tests/test_backbones -k frozen
 #
-# The environment's INRN_SETUP holds options for tools/setup_env.sh.
+# The environment's INRN_SETUP holds options for tools/setup_env.sh, such as
+# '--no-venv' or '--venv DIR'.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
-    sed -n 's/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed 1d
+    sed -n 's/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit
 fi
+# The nets of the tests are too small for many threads to pay.
+export MPLBACKEND=Agg OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 # shellcheck disable=SC2086
-bash tools/setup_env.sh ${INRN_SETUP:-}
-exec env MPLBACKEND=Agg .venv/bin/python -m pytest "$@"
+exec bash tools/setup_env.sh ${INRN_SETUP:-} --run -m pytest "$@"

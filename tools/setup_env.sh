@@ -1,30 +1,31 @@
 #!/usr/bin/env bash
 # Make a Python environment in which everything of this repository runs.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-    cat <<'EOF'
+    cat <<'END'
 usage: bash tools/setup_env.sh [options]
 
 Makes .venv with torch, the OpenMMLab stack (with mmcv's compiled ops) and this
-package in editable mode, and checks that it works. A second call takes
-seconds.
+package in editable mode, checks that it works and prints the versions. A
+second call takes seconds.
 
   --python PYTHON   interpreter to build on, 3.10 or newer (default: python3)
   --venv DIR        where to make the environment (default: .venv)
-  --no-venv         use PYTHON's own environment, which must already have a
-                    working stack; only this package is added to it
+  --no-venv         use PYTHON's own environment, which must have a working
+                    stack of either publisher; only this package is added
   --cuda | --cpu    build mmcv's ops with or without CUDA (default: with, if
                     there is an NVIDIA GPU)
-  --wheel-dir DIR   folder with built mmcv wheels to try first (also the
-                    environment's INRN_WHEEL_DIR)
+  --wheel-dir DIR   folder with built mmcv wheels to try before building (also
+                    the environment's INRN_WHEEL_DIR)
+  --run ARGS...     afterwards run the environment's Python with ARGS, which is
+                    all that follows
   -h, --help        this text
 
 Built wheels are kept in .wheels/, one folder for each torch, Python and CUDA.
 
 example: bash tools/setup_env.sh --python python3.11 --cpu
-EOF
+END
 }
 
 die() { echo "error: $*" >&2; exit 1; }
@@ -32,13 +33,12 @@ say() { echo "[setup] $*"; }
 
 TORCH=2.11.0
 TORCHVISION=0.26.0
-MMCV=2.3.6
 
-python=python3 venv=.venv use_venv=1 device='' wheel_dir=${INRN_WHEEL_DIR:-}
+python='' venv='' use_venv=1 device='' wheel_dir=${INRN_WHEEL_DIR:-} run=()
 while (($#)); do
     case $1 in
         --python | --venv | --wheel-dir)
-            (($# > 1)) || die "$1 needs a value; see --help."
+            [[ -n ${2:-} ]] || die "$1 needs a value; see --help."
             case $1 in
                 --python) python=$2 ;;
                 --venv) venv=$2 ;;
@@ -47,201 +47,182 @@ while (($#)); do
             shift
             ;;
         --no-venv) use_venv=0 ;;
-        --cuda | --cpu) device=${1#--} ;;
+        --cuda | --cpu)
+            [[ -z $device || $device == "${1#--}" ]] ||
+                die '--cuda and --cpu exclude each other.'
+            device=${1#--}
+            ;;
+        --run)
+            shift
+            (($#)) || die '--run needs arguments; see --help.'
+            run=("$@")
+            break
+            ;;
         -h | --help) usage; exit ;;
         *) die "unknown option '$1'; see --help." ;;
     esac
     shift
 done
+((use_venv)) || [[ -z $venv ]] || die '--venv and --no-venv exclude each other.'
 [[ -z $wheel_dir || -d $wheel_dir ]] ||
     die "the wheel folder '$wheel_dir' does not exist."
+# Paths given are relative to where the user is; the rest is to the repository.
+[[ -z $wheel_dir ]] || wheel_dir=$(cd "$wheel_dir" && pwd)
+[[ $python != */* || ! -x $python ]] ||
+    python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python")
+if [[ -n $venv ]]; then
+    mkdir -p "$venv" || die "the folder '$venv' cannot be made."
+    venv=$(cd "$venv" && pwd)
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+venv=${venv:-$PWD/.venv}
 
-command -v "$python" >/dev/null ||
-    die "there is no '$python'; name an interpreter with --python."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-    die "$("$python" --version 2>&1) is too old: 3.10 or newer is needed; name another with --python."
-
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
-if [[ -z $device ]]; then
-    if has_gpu; then device=cuda; else device=cpu; fi
+# --- what the machine has ---------------------------------------------------
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+if [[ -n $python ]]; then
+    command -v "$python" >/dev/null || die "there is no '$python'; name an interpreter with --python."
+    new_enough "$python" ||
+        die "$("$python" --version 2>&1) is too old: 3.10 or newer is needed; name another with --python."
+    if ((use_venv)) && [[ -x $venv/bin/python ]]; then
+        version='import sys; print("%d.%d" % sys.version_info[:2])'
+        [[ $("$python" -c "$version") == $("$venv/bin/python" -c "$version") ]] ||
+            die "$venv is made with another Python than $python: delete it or name another folder with --venv."
+    fi
+else
+    for python in python3 python3.13 python3.12 python3.11 python3.10 ''; do
+        [[ -z $python ]] || ! new_enough "$python" || break
+    done
+    [[ -n $python ]] || die "no Python of 3.10 or newer was found (python3 is $(python3 --version 2>&1 || true)): install one or name it with --python."
 fi
 
-add_package() { # into the environment of $py, without touching the stack
-    "$py" -m pip install --quiet --disable-pip-version-check \
-        --no-deps --no-build-isolation --editable . 2>&1 |
-        { grep -v -e 'WARNING: Location' -e 'root user' || true; }
-    "$py" -c 'import inrn_mm' || die 'this package cannot be imported.'
+explicit=$device
+if [[ -z $device ]]; then
+    device=cpu
+    if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then
+        device=cuda
+    fi
+fi
+
+# --- steps ------------------------------------------------------------------
+finish() { # check, show the versions, go on to what was asked for
+    local where=$device
+    if [[ $device == cuda ]] && ! "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+        say 'no GPU is visible: the ops are built for CUDA but run on the CPU here.'
+        where=cpu
+    fi
+    "$py" -m inrn_mm.utils.collect_env --device "$where"
+    ((use_venv == 0)) || echo "$wanted" >"$stamp"
+    ((${#run[@]})) || return 0
+    exec 9>&- "$py" "${run[@]}"
+}
+
+add_package() { # in editable mode, without touching anything that is there
+    local spec="import importlib.util as u; s = u.find_spec('inrn_mm'); print(s.origin if s else '')"
+    if [[ $(cd / && "$py" -c "$spec") == "$PWD/inrn_mm/__init__.py" ]]; then return; fi
+    say 'adding this package in editable mode'
+    # Its build needs setuptools, taken from the environment where it has one:
+    # otherwise pip fetches one for the build alone.
+    local isolation=()
+    "$py" -c 'import setuptools; assert int(setuptools.__version__.split(".")[0]) > 70 or __import__("wheel")' 2>/dev/null &&
+        isolation=(--no-build-isolation)
+    if "$py" -m pip --version >/dev/null 2>&1; then
+        "$py" -m pip install --quiet --disable-pip-version-check --no-deps \
+            --root-user-action=ignore ${isolation[@]+"${isolation[@]}"} --editable .
+    elif command -v uv >/dev/null; then
+        uv pip install --quiet --python "$py" --no-deps \
+            ${isolation[@]+"${isolation[@]}"} --editable .
+    else
+        die "$py has no pip to add this package with: install it (python -m ensurepip)."
+    fi || die 'this package could not be added (messages above).'
 }
 
 if ((!use_venv)); then
     py=$(command -v "$python")
-    for name in torch mmengine mmcv mmdet mmpretrain; do
+    for name in torch mmengine mmcv; do
         "$py" -c "import $name" 2>/dev/null ||
-            die "$py cannot import $name: with --no-venv the stack must be there; leave the option out to have it installed into .venv."
+            die "$py cannot import $name: with --no-venv a working stack must be there; without it, one is installed into .venv."
     done
-    "$py" -c 'import setuptools' 2>/dev/null ||
-        die "$py has no setuptools, which adding this package needs: install it."
     add_package
-    "$py" -m inrn_mm.utils.collect_env --device "$device"
+    finish
     exit
 fi
 
 py=$venv/bin/python
 stamp=$venv/.inrn_mm
-wanted=$({ cat requirements.txt requirements/*.txt setup.py tools/setup_env.sh
-    echo "$device"; } | sha256sum)
+mkdir -p "$venv"
+# Two calls at once (tests and demo, say) take turns.
+if command -v flock >/dev/null; then
+    exec 9<"$venv"
+    flock 9
+fi
+wanted=$({
+    cat requirements.txt requirements/*.txt pyproject.toml setup.py \
+        tools/setup_env.sh tools/build_mmcv.py
+    echo "$device $PWD"
+} | sha256sum)
 if [[ -x $py && -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     say "$venv is up to date."
-    exec "$py" -m inrn_mm.utils.collect_env --device "$device"
+    finish
+    exit
 fi
 
-# --- the environment -------------------------------------------------------
 start=$SECONDS
-if [[ ! -x $py ]]; then
-    free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1048576)}')
-    ((free >= 8)) || die "only $free GB are free here; the environment needs 8 GB."
+if ! "$py" -m pip --version >/dev/null 2>&1; then
+    free=$(df -Pk "$venv" | awk 'NR == 2 {print int($4 / 1048576)}')
+    ((free >= 8)) ||
+        die "only $free GB are free in $venv; the environment needs 8 GB: free some or name another folder with --venv."
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
-        die "$python has no venv module; install it (Debian: apt-get install python3-venv)."
-    say "making $venv"
-    "$python" -m venv "$venv"
-fi
-if [[ ! -x $venv/bin/uv ]]; then
-    "$py" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null ||
-        say 'no uv to be had; going on with pip, which is slower.'
-fi
-install() {
-    if [[ -x $venv/bin/uv ]]; then
-        "$venv/bin/uv" pip install --quiet --python "$py" "$@"
-    else
-        "$py" -m pip install --quiet --disable-pip-version-check "$@"
-    fi || die 'a package could not be installed; is the package index reachable? (messages above)'
-}
-# The lock holds for the Python it was made with; numpy's newest, for example,
-# has left 3.10 behind.
-lock=()
-"$py" -c 'import sys; sys.exit(sys.version_info < (3, 11))' &&
-    lock=(--constraint requirements/constraints.txt)
-
-say "installing torch $TORCH (some 4 GB, CUDA libraries included)"
-install "torch==$TORCH" "torchvision==$TORCHVISION" ${lock[@]+"${lock[@]}"}
-install 'setuptools>=80,<82' wheel ninja psutil packaging
-# what mmcv needs to be imported, for trying its wheels
-install 'onedl-mmengine>=0.10.12' opencv-python-headless ${lock[@]+"${lock[@]}"}
-
-# --- mmcv and its compiled ops --------------------------------------------
-tag=$("$py" - "$device" <<'EOF'
-import sys
-import torch
-cuda = torch.version.cuda if sys.argv[1] == 'cuda' else None
-print('torch{}-cp{}{}-{}'.format(
-    torch.__version__.split('+')[0], *sys.version_info[:2],
-    'cu' + cuda.replace('.', '') if cuda else 'cpu'))
-EOF
-)
-kept=.wheels/$tag
-
-ops_run() {
-    "$py" - "$device" 2>/dev/null <<'EOF'
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location(
-    'collect_env', 'inrn_mm/utils/collect_env.py')
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-module.check_ops(sys.argv[1])
-EOF
-}
-
-try_wheel() { # install a wheel and keep it only if its ops run
-    say "trying $1"
-    install --no-deps --reinstall "$1" 2>/dev/null && ops_run && return
-    say 'its ops do not run here: not used.'
-    return 1
-}
-
-build_mmcv() {
-    command -v gcc >/dev/null && command -v g++ >/dev/null ||
-        die 'building mmcv needs gcc and g++ (Debian: apt-get install g++).'
-    local force=0
-    if [[ $device == cuda ]]; then
-        force=1
-        local nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
-        [[ -x $nvcc ]] || nvcc=$(command -v nvcc || true)
-        [[ -n $nvcc ]] ||
-            die 'there is a GPU but no nvcc, so the ops cannot be built for it: install the CUDA toolkit and set CUDA_HOME, give --wheel-dir with a wheel built for CUDA, or set up for the CPU with --cpu.'
-        local have need
-        have=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
-        need=$("$py" -c 'import torch; print(torch.version.cuda.split(".")[0])')
-        [[ $have == "$need" ]] ||
-            die "nvcc is of CUDA $have but torch is of CUDA $need: point CUDA_HOME to a CUDA $need toolkit, or set up for the CPU with --cpu."
-        export TORCH_CUDA_ARCH_LIST=${TORCH_CUDA_ARCH_LIST:-$("$py" -c 'import torch; print(";".join(sorted({"%d.%d" % torch.cuda.get_device_capability(i) for i in range(torch.cuda.device_count())})) or "7.0;8.0;9.0")')}
-    fi
-    local work jobs log
-    work=$(mktemp -d)
-    log=$work/build.log
-    jobs=$(nproc)
-    say "building mmcv $MMCV with $jobs jobs; on 2 cores this takes 10 to 20 minutes"
-    # $venv/bin holds ninja
-    PATH="$(cd "$venv/bin" && pwd):$PATH" TMPDIR=$work MMCV_WITH_OPS=1 \
-        FORCE_CUDA=$force MAX_JOBS=$jobs "$py" -m pip wheel --no-cache-dir \
-        --disable-pip-version-check --no-build-isolation --no-deps \
-        --wheel-dir "$work/out" "onedl-mmcv==$MMCV" >"$log" 2>&1 &
-    local pid=$! began=$SECONDS last=0
-    while kill -0 $pid 2>/dev/null; do
-        sleep 1
-        if ((SECONDS - last >= 15)); then
-            last=$SECONDS
-            local total objects
-            total=$(find "$work" -path '*csrc/pytorch*' \( -name '*.cpp' -o -name '*.cu' \) 2>/dev/null | wc -l)
-            [[ $device == cuda ]] || total=$(find "$work" -path '*csrc/pytorch*' -name '*.cpp' 2>/dev/null | grep -vc -e /npu/ -e /mlu/ -e /mps/ -e /musa/ -e /cuda/ || true)
-            objects=$(find "$work" -name '*.o' 2>/dev/null | wc -l)
-            printf '[setup]   %3d min %02d s: %d of about %d files compiled\n' \
-                $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)) \
-                "$objects" "$total"
-        fi
-    done
-    if ! wait $pid; then
-        tail -n 20 "$log" >&2
-        die "building mmcv failed (whole log: $log)."
-    fi
-    # without debug symbols the wheel is a twentieth of its size
-    if command -v strip >/dev/null; then
-        "$py" -m wheel unpack --dest "$work/tree" "$work"/out/*.whl >/dev/null
-        find "$work/tree" -name '*.so' -exec strip --strip-debug {} +
-        rm "$work"/out/*.whl
-        "$py" -m wheel pack --dest-dir "$work/out" "$work"/tree/* >/dev/null
-    fi
-    mkdir -p "$kept"
-    mv "$work"/out/*.whl "$kept/"
-    rm -rf "$work"
-    say "built in $(((SECONDS - began) / 60)) min; kept in $kept"
-}
-
-if ! ops_run; then
-    ready=0
-    for wheel in "$kept"/*.whl ${wheel_dir:+"$wheel_dir"/*.whl} \
-        ${wheel_dir:+"$wheel_dir"/"$tag"/*.whl}; do
-        # a wheel of another Python is no candidate; of another torch, its
-        # ops do not run
-        [[ -f $wheel && $wheel == *mmcv-"$MMCV"-"$("$py" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')"-* ]] || continue
-        if try_wheel "$wheel"; then ready=1; break; fi
-    done
-    if ((!ready)); then
-        build_mmcv
-        try_wheel "$kept"/*mmcv-"$MMCV"-*.whl ||
-            die "the mmcv just built does not run; please report it with the output above."
-    fi
+        die "$python has no venv module: install it (Debian: apt-get install python3-venv)."
+    say "making $venv with $("$python" --version)"
+    "$python" -m venv "$venv" || die "$venv could not be made."
 fi
 
-# --- the rest ---------------------------------------------------------------
+pip_install() {
+    "$py" -m pip install --quiet --disable-pip-version-check "$@"
+}
+uv=$venv/bin/uv
+if [[ ! -x $uv ]]; then
+    pip_install uv || say 'uv is not to be had; going on with pip, which is slower.'
+fi
+# uv does not read pip's settings; where packages come from is one for both.
+if [[ -z ${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-} ]]; then
+    index=${PIP_INDEX_URL:-$("$py" -m pip config get global.index-url 2>/dev/null || true)}
+    [[ -z $index ]] || export UV_DEFAULT_INDEX=$index
+fi
+install() { # one or more packages, in the versions of the lock
+    if [[ -x $uv ]] && "$uv" pip install --quiet --python "$py" \
+        --override requirements/overrides.txt \
+        --constraint requirements/constraints.txt "$@"; then
+        return
+    fi
+    [[ ! -x $uv ]] || say 'uv did not succeed (messages above); trying pip.'
+    pip_install --constraint requirements/constraints.txt "$@" ||
+        die 'a package could not be installed (messages above): is the network there, and the package index reachable?'
+}
+
+say "installing torch $TORCH (some 4 GB with its CUDA libraries)"
+install "torch==$TORCH" "torchvision==$TORCHVISION" 'setuptools>=80,<82' \
+    wheel ninja psutil packaging
+if [[ $device == cuda && -z $explicit ]]; then
+    "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
+        die "there is a GPU but torch $TORCH cannot use it ($("$py" -c 'import torch; print("CUDA", torch.version.cuda)')): update the NVIDIA driver, or set up for the CPU with --cpu."
+fi
+
 say 'installing the OpenMMLab stack'
-install -r requirements.txt ${lock[@]+"${lock[@]}"}
-# Two OpenCV wheels share the folder cv2; the one without a display needs no
-# system libraries.
-if "$py" -m pip show --quiet opencv-python >/dev/null 2>&1; then
-    "$py" -m pip uninstall --quiet --yes opencv-python opencv-python-headless 2>/dev/null
-    install --no-deps opencv-python-headless ${lock[@]+"${lock[@]}"}
+# mmcv is left to build_mmcv.py: installed like the rest it has no ops.
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+cat requirements/{runtime,det,cls,fit,demo,tests}.txt |
+    grep -v -e '^-r' -e '^onedl-mmcv' >"$list"
+install -r "$list" opencv-python-headless
+# Two OpenCV wheels share the folder cv2, and removing one breaks the other.
+# The one without windows needs no system libraries.
+if [[ -n $(find "$venv"/lib/python3*/site-packages -maxdepth 1 -name 'opencv_python-*.dist-info') ]]; then
+    "$py" -m pip uninstall --quiet --yes opencv-python opencv-python-headless
+    install --no-deps opencv-python-headless
 fi
+
+"$py" tools/build_mmcv.py --device "$device" ${wheel_dir:+--wheel-dir "$wheel_dir"}
 add_package
-"$py" -m inrn_mm.utils.collect_env --device "$device"
-echo "$wanted" >"$stamp"
-say "done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s; activate it with: source $venv/bin/activate"
+say "done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s; activate it with: source ${venv#"$PWD"/}/bin/activate"
+finish
