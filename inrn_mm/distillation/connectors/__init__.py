@@ -1,4 +1,6 @@
 """Learnable maps from the student's features to the teacher's."""
-from .align import AlignConv
+from .align import AlignConv, resize_like
+from .hint import HintRegressor
+from .resize import Resize
 
-__all__ = ['AlignConv']
+__all__ = ['AlignConv', 'HintRegressor', 'Resize', 'resize_like']

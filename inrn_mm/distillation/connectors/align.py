@@ -49,6 +49,8 @@ class AlignConv(nn.Module):
         Returns:
             Tensor: The student's features in the teacher's shape.
         """
+        # half-precision features outside of autocast
+        student = student.to(self.conv.weight.dtype)
         return resize_like(self.conv(student), teacher)
 
 
