@@ -1,0 +1,15 @@
+# The demo's teacher: ResNet101-FPN, trained from scratch.
+_base_ = ['./_base_/faster-rcnn_narrow.py', './_base_/demo_detection.py']
+
+model = dict(
+    backbone=dict(
+        depth=101,
+        frozen_stages=-1,
+        norm_eval=False,
+        zero_init_residual=True,
+        init_cfg=None))
+
+max_epochs = 3
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [_base_.param_scheduler[0], _base_.param_scheduler[1]]
+param_scheduler[1].T_max = max_epochs

@@ -1,0 +1,1 @@
+"""Data that mm has no datasets for."""

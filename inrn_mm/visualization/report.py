@@ -1,0 +1,187 @@
+"""A report as one self-contained HTML page."""
+import base64
+import io
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from jinja2 import Environment
+from matplotlib.figure import Figure
+
+from .report_template import TEMPLATE
+
+Curve = Sequence[Tuple[float, float]]
+# One colour for each model, the same on all plots of a page.
+COLOURS = ('#4063d8', '#d1495b', '#2a9d6f', '#b07aa1', '#e08e0b', '#5f6b7a')
+
+
+class ReportPage:
+    """Collects blocks, section by section, and writes the page.
+
+    Everything is embedded: plots as SVG, pictures as PNG, no scripts, no
+    links to other files. Texts are escaped.
+
+    Args:
+        title (str): Heading of the page.
+        lead (str): One or two sentences below it. Defaults to ''.
+        facts (dict[str, str], optional): Name to value, the key figures shown
+            on top. Defaults to None.
+
+    Examples:
+        >>> page = ReportPage('Demo', facts={'AP50': '0.71'})
+        >>> page.section('Results')
+        >>> page.table(['model', 'AP'], [['INRN-M', '0.41']])
+        >>> page.write('report.html')
+    """
+
+    def __init__(self,
+                 title: str,
+                 lead: str = '',
+                 facts: Optional[Dict[str, str]] = None) -> None:
+        self.title = title
+        self.lead = lead
+        self.facts = facts or {}
+        self.sections: List[dict] = []
+
+    def section(self, title: str, text: str = '') -> None:
+        """Begin a section with a heading and a paragraph."""
+        self.sections.append(dict(title=title, text=text, blocks=[]))
+
+    def table(self,
+              columns: Sequence[str],
+              rows: Sequence[Sequence[str]],
+              caption: str = '',
+              best: Sequence[Tuple[int, int]] = ()) -> None:
+        """Add a table; the first column is its rows' heading.
+
+        Args:
+            columns (Sequence[str]): Headings.
+            rows (Sequence[Sequence[str]]): Cells, as shown.
+            caption (str): Shown below. Defaults to ''.
+            best (Sequence[tuple[int, int]]): (row, column) of the cells set
+                in bold. Defaults to ().
+
+        Raises:
+            ValueError: If a row has not one cell for each column.
+        """
+        for row in rows:
+            if len(row) != len(columns):
+                raise ValueError(
+                    f'A row has {len(row)} cells, the table {len(columns)} '
+                    f'columns: {list(row)}')
+        self._add('table', columns=columns, rows=rows, caption=caption,
+                  best=set(best))
+
+    def figure(self, figure: Figure, caption: str = '') -> None:
+        """Add a matplotlib figure, as SVG."""
+        buffer = io.BytesIO()
+        figure.savefig(
+            buffer, format='svg', bbox_inches='tight', metadata={'Date': None})
+        self._add(
+            'figure',
+            source=_data_uri('image/svg+xml', buffer.getvalue()),
+            caption=caption)
+
+    def pictures(self,
+                 columns: Sequence[str],
+                 rows: Sequence[Sequence[np.ndarray]],
+                 caption: str = '') -> None:
+        """Add a grid of pictures.
+
+        Args:
+            columns (Sequence[str]): Heading of each column.
+            rows (Sequence[Sequence[ndarray]]): uint8 BGR pictures of shape
+                (H, W, 3), row by row.
+            caption (str): Shown below. Defaults to ''.
+        """
+        self._add(
+            'pictures',
+            columns=columns,
+            rows=[[picture_uri(picture) for picture in row] for row in rows],
+            caption=caption)
+
+    def commands(self, commands: Sequence[Tuple[str, str]]) -> None:
+        """Add commands to copy, each with what it does: (text, command)."""
+        self._add('commands', commands=commands)
+
+    def _add(self, kind: str, **content) -> None:
+        if not self.sections:
+            self.section('')
+        self.sections[-1]['blocks'].append(dict(kind=kind, **content))
+
+    def render(self) -> str:
+        """str: The page."""
+        template = Environment(
+            autoescape=True, trim_blocks=True,
+            lstrip_blocks=True).from_string(TEMPLATE)
+        return template.render(
+            title=self.title,
+            lead=self.lead,
+            facts=self.facts,
+            sections=self.sections)
+
+    def write(self, path: Union[str, Path]) -> Path:
+        """Write the page; a reader never sees half of it."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f'.{path.name}.part')
+        part.write_text(self.render(), encoding='utf-8')
+        os.replace(part, path)
+        return path
+
+
+def plot_curves(panels: Dict[str, Dict[str, Curve]],
+                xlabel: str = 'iteration',
+                markers: Sequence[str] = ()) -> Figure:
+    """Plot curves side by side, one panel for each quantity.
+
+    A name has the same colour in all panels; a panel without curves is left
+    out.
+
+    Args:
+        panels (dict[str, dict[str, Curve]]): Quantity to its curves, each a
+            name with its points (x, y).
+        xlabel (str): Defaults to 'iteration'.
+        markers (Sequence[str]): The quantities that are measured at few
+            points, drawn with markers. Defaults to ().
+
+    Returns:
+        Figure: Not bound to pyplot.
+    """
+    panels = {
+        quantity: {name: curve
+                   for name, curve in curves.items() if len(curve)}
+        for quantity, curves in panels.items()
+    }
+    panels = {quantity: curves for quantity, curves in panels.items() if curves}
+    names = list(dict.fromkeys(n for curves in panels.values() for n in curves))
+    figure = Figure(figsize=(4.6 * max(len(panels), 1), 3.4))
+    for i, (quantity, curves) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), i + 1)
+        for name, curve in curves.items():
+            axes.plot(
+                *zip(*curve),
+                color=COLOURS[names.index(name) % len(COLOURS)],
+                marker='o' if quantity in markers else None,
+                markersize=4,
+                linewidth=1.6,
+                label=name)
+        axes.set_title(quantity, fontsize=10, loc='left')
+        axes.set_xlabel(xlabel, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    figure.tight_layout()
+    return figure
+
+
+def picture_uri(picture: np.ndarray) -> str:
+    """Embed a uint8 BGR picture of shape (H, W, 3) as a PNG data URI."""
+    return _data_uri('image/png', cv2.imencode('.png', picture)[1].tobytes())
+
+
+def _data_uri(mime: str, content: bytes) -> str:
+    return f'data:{mime};base64,{base64.b64encode(content).decode()}'
