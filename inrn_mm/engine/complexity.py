@@ -5,6 +5,7 @@ this field. Norms, resizing and average pooling are counted; activation
 functions, residual additions, max-pooling and NMS are not. "Activations" are
 the elements that convolutions and matrix products put out.
 """
+import os.path as osp
 from typing import Dict, Optional, Tuple
 
 import torch
@@ -70,6 +71,8 @@ def count_config(config: str,
         dict: Counts of each top-level module by its name, and of all of them
         as ``'whole model'``.
     """
+    if not osp.isfile(config):
+        raise FileNotFoundError(f'The config {config} does not exist.')
     cfg = Config.fromfile(config)
     scope = cfg.get('default_scope', 'mmengine')
     init_default_scope(scope)

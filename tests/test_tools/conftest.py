@@ -1,0 +1,58 @@
+"""Run the tools, in this process or in their own."""
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from inrn_mm.engine.checkpoint import FORCE_SAFE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run_tool(monkeypatch):
+    """Call a script of tools/ as its command line would, but here: a process
+    of its own spends 15 seconds on imports."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    monkeypatch.setenv(FORCE_SAFE, '0')
+    monkeypatch.setattr(CheckpointLoader, '_schemes',
+                        dict(CheckpointLoader._schemes))
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
+        runpy.run_path(str(ROOT / 'tools' / script), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture
+def environment():
+    """Environment of a child process that runs a script of tools/."""
+    return dict(
+        os.environ,
+        PYTHONPATH=str(ROOT),
+        PYTHON=sys.executable,
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='-1')
+
+
+def dump_config(path, cfg, **overrides):
+    """Write a config file; returns its path."""
+    Config(dict(cfg, **overrides)).dump(path)
+    return str(path)
+
+
+def logged(work_dir):
+    """All scalars that a run logged, in order."""
+    logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    return [
+        json.loads(line) for log in logs
+        for line in log.read_text().splitlines()
+    ]
