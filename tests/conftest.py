@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 import os
+import random
 import sys
 from pathlib import Path
 from typing import Dict
@@ -10,6 +11,30 @@ import pytest
 # mode and working directory.
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault('MPLBACKEND', 'Agg')
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same random numbers, alone or in the suite."""
+    import numpy as np
+    import torch
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def data_root() -> Path:
+    """Folder of the real images; tests must not write into it.
+
+    It is beside the repository (``../shared/data``) or named by the
+    environment's ``INRN_TEST_DATA``, and holds ``coco_mini/``.
+    """
+    beside = Path(__file__).parents[2] / 'shared' / 'data'
+    root = Path(os.environ.get('INRN_TEST_DATA', beside))
+    if not (root / 'coco_mini').is_dir():
+        pytest.skip(f'no coco_mini in {root}; set INRN_TEST_DATA')
+    return root
 
 
 @pytest.fixture(scope='session')

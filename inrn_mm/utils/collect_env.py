@@ -4,33 +4,69 @@
 """
 import argparse
 import importlib
+import importlib.metadata
 import platform
-from typing import Dict
+from typing import Dict, List
 
-PACKAGES = ('torch', 'torchvision', 'numpy', 'cv2', 'mmengine', 'mmcv',
-            'mmdet', 'mmpretrain', 'pycocotools', 'inrn_mm')
+NEEDED = ('torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'inrn_mm')
+# A machine that only classifies needs no mmdet, one that only detects no
+# mmpretrain.
+OPTIONAL = ('torchvision', 'mmdet', 'mmpretrain', 'pycocotools')
 
 
 def collect_env() -> Dict[str, str]:
     """Versions of what the package runs on.
 
+    The mm stack comes from two publishers under the same import names, and
+    OpenCV in several wheels, so the distributions are named as well.
+
     Returns:
-        dict[str, str]: Name to version; ``'missing (why)'`` for a package that
-        cannot be imported.
+        dict[str, str]: Name to version; ``'missing'`` for an optional package
+        that is not installed, ``'broken (why)'`` for one that cannot be
+        imported.
     """
     from mmengine.utils.dl_utils import collect_env as collect_base_env
     base = collect_base_env()
+    distributions = importlib.metadata.packages_distributions()
     env = {'system': platform.platform(), 'Python': platform.python_version()}
-    for name in PACKAGES:
+    for name in NEEDED + OPTIONAL:
         try:
             module = importlib.import_module(name)
-            env[name] = getattr(module, '__version__', 'present')
         except Exception as error:  # a broken install raises anything
-            env[name] = f'missing ({str(error).splitlines()[0][:80]})'
-    env['GPU'] = next(
-        (v for k, v in base.items() if k.startswith('GPU ')), 'none')
-    env['compiler'] = base.get('GCC', 'none')
+            absent = (
+                isinstance(error, ModuleNotFoundError) and error.name == name)
+            reason = (str(error).splitlines() or [repr(error)])[0][:200]
+            env[name] = 'missing' if absent else f'broken ({reason})'
+            continue
+        wheels = sorted(set(distributions.get(name, ())))
+        version = getattr(module, '__version__', None)
+        if version is None:
+            version = importlib.metadata.version(wheels[0]) if wheels else '?'
+        others = [w for w in wheels if w.replace('-', '_') != name]
+        env[name] = version + (f" ({', '.join(others)})" if others else '')
+        if len(wheels) > 1:  # removing or upgrading one breaks the other
+            env[name] += ': keep one, they share a folder'
+    env['GPU'] = ', '.join(v for k, v in base.items()
+                           if k.startswith('GPU ')) or 'none'
+    for name in ('NVCC', 'GCC'):
+        env[name] = base.get(name, 'none')
     return env
+
+
+def problems(env: Dict[str, str]) -> List[str]:
+    """What keeps the package from running, one sentence each.
+
+    Args:
+        env (dict[str, str]): As of :func:`collect_env`.
+
+    Returns:
+        list[str]: Empty if all is well.
+    """
+    return [
+        f'{name} is {version}' for name, version in env.items()
+        if version.startswith('broken') or (
+            version == 'missing' and name in NEEDED)
+    ]
 
 
 def check_ops(device: str = 'cpu') -> None:
@@ -72,12 +108,12 @@ def main() -> None:
         help='where to run the ops (default: a GPU if torch sees one)')
     args = parser.parse_args()
     env = collect_env()
+    wrong = problems(env)
     width = max(map(len, env))
     for name, version in env.items():
         print(f'{name:<{width}}  {version}')
-    missing = [k for k, v in env.items() if v.startswith('missing')]
-    if missing:
-        raise SystemExit(f"error: cannot import {', '.join(missing)}: run "
+    if wrong:
+        raise SystemExit(f"error: {'; '.join(wrong)}: run "
                          '`bash tools/setup_env.sh`.')
     import torch
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
