@@ -1,6 +1,12 @@
 """Learnable maps from the student's features to the teacher's."""
 from .align import AlignConv, resize_like
+from .context import GlobalContext
+from .fusion import AttentionFusion
 from .hint import HintRegressor
+from .projection import NormedConv
 from .resize import Resize
 
-__all__ = ['AlignConv', 'HintRegressor', 'Resize', 'resize_like']
+__all__ = [
+    'AlignConv', 'AttentionFusion', 'GlobalContext', 'HintRegressor',
+    'NormedConv', 'Resize', 'resize_like'
+]

@@ -1,11 +1,22 @@
 """Distillation losses, one file each."""
 from .attention import AttentionTransferLoss
 from .base import DistillLoss
+from .channel_wise import ChannelWiseLoss
+from .contrastive import ContrastiveLoss
+from .decoupled_kd import DecoupledKDLoss
+from .dist import DISTLoss
 from .fitnet import FitNetLoss
+from .focal_global import FocalGlobalLoss
 from .logit_kd import LogitKDLoss
+from .masked_generative import MaskedGenerativeLoss
+from .overhaul import OverhaulLoss
+from .pearson import PearsonLoss
+from .review import ReviewLoss
 from .stage_mse import StageMSELoss
 
 __all__ = [
-    'AttentionTransferLoss', 'DistillLoss', 'FitNetLoss', 'LogitKDLoss',
-    'StageMSELoss'
+    'AttentionTransferLoss', 'ChannelWiseLoss', 'ContrastiveLoss', 'DISTLoss',
+    'DecoupledKDLoss', 'DistillLoss', 'FitNetLoss', 'FocalGlobalLoss',
+    'LogitKDLoss', 'MaskedGenerativeLoss', 'OverhaulLoss', 'PearsonLoss',
+    'ReviewLoss', 'StageMSELoss'
 ]

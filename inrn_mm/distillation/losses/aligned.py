@@ -1,0 +1,41 @@
+"""Losses of maps that must have the teacher's channels and size."""
+from typing import List, Sequence, Tuple
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from ..connectors import Resize
+from .base import DistillLoss
+from .shapes import require
+
+
+class AlignedLoss(DistillLoss):
+    """A loss between maps of equal shape.
+
+    Where the channels differ, the student's map goes through an align
+    convolution; where they agree, as between two FPNs, it is only resized if
+    need be. This is what the detection methods PKD, CWD, MGD and FGD do.
+
+    Args:
+        pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`.
+        **kwargs: Of :class:`DistillLoss`.
+    """
+
+    def __init__(self, pairs: Sequence[tuple], **kwargs) -> None:
+        super().__init__(pairs, **kwargs)
+        self.align = nn.ModuleList()
+
+    def build(self, student_shapes: Sequence[torch.Size],
+              teacher_shapes: Sequence[torch.Size]) -> None:
+        """Make an align convolution where channels differ."""
+        require('maps', self, student_shapes, teacher_shapes)
+        for s, t in zip(student_shapes, teacher_shapes):
+            self.align.append(Resize() if s[1] == t[1] else MODELS.build(
+                dict(type='AlignConv', student_shape=s, teacher_shape=t)))
+
+    def aligned(self, student: List[Tensor],
+                teacher: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+        """Both maps of each pair in one shape, in float32."""
+        return [(align(s.float(), t).float(), t.float())
+                for align, s, t in zip(self.align, student, teacher)]

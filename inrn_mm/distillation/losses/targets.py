@@ -1,0 +1,75 @@
+"""Ground truth out of data samples."""
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+
+def class_labels(loss: nn.Module, logits: Tensor,
+                 data_samples: Optional[list]) -> Tensor:
+    """One class for each row of logits.
+
+    Args:
+        loss (nn.Module): The loss, named in errors.
+        logits (Tensor): ``(N, C)``, for their device and number.
+        data_samples (list, optional): Data samples with a ``gt_label`` each,
+            as mmpretrain makes them: one class, or several where a sample
+            has several rows. Mixed images (MixUp, CutMix) count as the class
+            with the most of their ``gt_score``.
+
+    Returns:
+        Tensor: Classes ``(N, )``.
+
+    Raises:
+        ValueError: If there are no labels, or not one for each row.
+    """
+    name = type(loss).__name__
+    if not data_samples or 'gt_label' not in data_samples[0]:
+        raise ValueError(f'{name} needs ground-truth labels: the data samples '
+                         'must have `gt_label`.')
+    labels = []
+    for sample in data_samples:
+        score = sample.get('gt_score')
+        label = sample.gt_label if score is None else score.argmax()
+        labels.append(torch.as_tensor(label).reshape(-1))
+    labels = torch.cat(labels).to(logits.device, torch.long)
+    if len(labels) != len(logits):
+        raise ValueError(
+            f'{name} needs one label for each row of logits, got '
+            f'{len(labels)} labels for {len(logits)} rows.')
+    return labels
+
+
+def relative_boxes(loss: nn.Module, device: torch.device,
+                   data_samples: Optional[list]) -> Tensor:
+    """Ground-truth boxes as shares of the padded input.
+
+    Args:
+        loss (nn.Module): The loss, named in errors.
+        device (torch.device): Where to.
+        data_samples (list, optional): mmdet's data samples, with
+            ``gt_instances.bboxes`` in pixels of the input and
+            ``batch_input_shape`` (or ``img_shape``, if nothing is padded).
+
+    Returns:
+        Tensor: ``(N, M, 4)`` of ``x1, y1, x2, y2``, M the largest number of
+        boxes; the rows that fill up are minus infinity.
+
+    Raises:
+        ValueError: If there are no boxes.
+    """
+    name = type(loss).__name__
+    if not data_samples or 'gt_instances' not in data_samples[0]:
+        raise ValueError(f'{name} needs ground-truth boxes: the data samples '
+                         'must have `gt_instances.bboxes`.')
+    boxes, sizes = [], []
+    for sample in data_samples:
+        box = sample.gt_instances.bboxes
+        # mmdet's box types hold a tensor
+        boxes.append(getattr(box, 'tensor', box).reshape(-1, 4).float())
+        height, width = sample.get('batch_input_shape',
+                                   sample.get('img_shape'))[:2]
+        sizes.append([[width, height, width, height]])
+    boxes = pad_sequence(boxes, True, padding_value=-torch.inf).to(device)
+    return boxes / torch.tensor(sizes, dtype=torch.float32, device=device)
