@@ -1,0 +1,183 @@
+"""The demo: steps that run once, and the whole path on a few images."""
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inrn_mm.demo import DemoOptions, StepFailed, Steps, load_task
+from inrn_mm.demo.logs import read_metrics, read_scalars
+from inrn_mm.demo.steps import clock
+
+ROOT = Path(__file__).parents[2]
+
+
+def append(path, text='x'):
+    with open(path, 'a') as file:
+        file.write(text)
+
+
+def fail(words):
+    raise ValueError(words)
+
+
+def append_or_stop(path, stop):
+    append(path)
+    if stop.exists():
+        os._exit(9)  # as killed
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run one step; each call is a new call of the demo."""
+
+    def run_step(function, *args, name='one', steps=None, **kwargs):
+        steps = steps or Steps(tmp_path / 'work', dict(one=1., two=1.))
+        return steps, steps.run(name, function, args, **kwargs)
+
+    return run_step
+
+
+def test_finished_step_is_not_repeated(run, tmp_path):
+    file = tmp_path / 'file'
+    for _ in range(2):
+        run(append, file, products=[file])
+    assert file.read_text() == 'x'
+
+
+@pytest.mark.parametrize('change', ['made_from', 'product'])
+def test_step_is_repeated_when_something_changed(run, tmp_path, change):
+    file, folder = tmp_path / 'file', tmp_path / 'folder'
+    folder.mkdir()
+    run(append, file, products=[file], made_from=dict(a=1))
+    if change == 'product':
+        file.unlink()
+    run(append, file, products=[file], clean=[folder],
+        made_from=dict(a=2 if change == 'made_from' else 1))
+    assert file.read_text() == ('xx' if change == 'made_from' else 'x')
+    assert not folder.exists()
+
+
+def test_step_is_repeated_after_one_it_depends_on(run, tmp_path):
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    for value in (1, 1, 2):
+        steps, _ = run(append, first, made_from=dict(value=value))
+        run(append, second, name='two', after=['one'], steps=steps)
+    assert first.read_text() == second.read_text() == 'xx'
+
+
+def test_killed_step_goes_on_with_what_it_had(run, tmp_path):
+    file, stop, folder = (tmp_path / n for n in ('file', 'stop', 'folder'))
+    stop.touch()
+    with pytest.raises(StepFailed):
+        run(append_or_stop, file, stop, clean=[folder])
+    folder.mkdir()
+    stop.unlink()
+    run(append_or_stop, file, stop, clean=[folder])
+    assert file.read_text() == 'xx' and folder.exists()
+
+
+def test_failed_step_tells_why_and_where(run, tmp_path):
+    with pytest.raises(StepFailed, match='ValueError: no space') as error:
+        run(fail, 'no space', title='train')
+    log = tmp_path / 'work/logs/one.log'
+    assert '[1/2] train failed' in str(error.value)
+    assert str(log) in str(error.value) and 'Traceback' in log.read_text()
+
+
+def test_step_without_its_product_has_failed(run, tmp_path):
+    with pytest.raises(StepFailed):
+        run(append, tmp_path / 'file', products=[tmp_path / 'missing'])
+
+
+BEATING = """
+import sys, time
+from pathlib import Path
+from inrn_mm.demo import Steps
+
+def beat(file):
+    while True:
+        file.write_text(str(time.time()))
+        time.sleep(0.05)
+
+if __name__ == '__main__':
+    steps = Steps(Path(sys.argv[1]), dict(one=1.))
+    steps.context.set_forkserver_preload([])
+    steps.run('one', beat, (Path(sys.argv[1]) / 'beats',))
+"""
+
+
+def test_step_ends_when_the_demo_is_killed(tmp_path):
+    """No training goes on unseen behind a closed terminal."""
+    script, beats = tmp_path / 'demo.py', tmp_path / 'beats'
+    script.write_text(BEATING)
+    demo = subprocess.Popen([sys.executable, str(script), str(tmp_path)],
+                            env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    while not beats.exists() and demo.poll() is None:
+        time.sleep(0.1)
+    demo.kill()
+    demo.wait()
+    time.sleep(2)
+    last = beats.read_text()
+    time.sleep(1)
+    assert beats.read_text() == last
+
+
+def test_logs_of_a_resumed_training_count_each_iteration_once(tmp_path):
+    runs = {
+        '20250101_000000': [(8, 1.), (16, 2.), (24, 9.)],
+        '20250101_000100': [(24, 3.), (32, 4.)],
+    }
+    for name, points in runs.items():
+        file = tmp_path / name / 'vis_data' / 'scalars.json'
+        file.parent.mkdir(parents=True)
+        lines = [
+            json.dumps(
+                dict(step=i, time=0.5, loss=v + 1, loss_cls=v, loss_kd=1.))
+            for i, v in points
+        ]
+        lines.append(json.dumps({'coco/bbox_mAP': 0.5, 'step': 2}))
+        file.write_text('\n'.join([*lines, '{"step": 40, "lo']))
+    train, val = read_scalars(tmp_path)
+    assert [line['iter'] for line in train] == [8, 16, 24, 32]
+    assert [line['iterations'] for line in train] == [8] * 4
+    assert [line['losses']['loss_cls'] for line in train] == [1, 2, 3, 4]
+    assert val == [{'coco/bbox_mAP': 0.5, 'step': 2, 'iter': 32}]
+
+
+def test_times_are_written_as_people_say_them():
+    assert [clock(s) for s in (0.4, 59.6, 125)
+            ] == ['0 s', '1 min 00 s', '2 min 05 s']
+
+
+def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
+    """Data, three trainings, three evaluations, report; then nothing anew."""
+    from inrn_mm.demo import detection
+    monkeypatch.setattr(
+        detection, 'QUICK_DATA',
+        replace(detection.DATA, train=4, val=2, size=64))
+    monkeypatch.setattr(detection, 'slowness', lambda: 1.)
+    options = DemoOptions(quick=True)
+
+    def call():
+        report = load_task('detection')(tmp_path, options, ROOT)
+        return report.read_text(), capsys.readouterr().out
+
+    page, printed = call()
+    assert 'Estimated time' in printed and '[8/8]' in printed
+    for words in ('the student distilled', 'ground truth', 'box AP50',
+                  'scikit-learn', 'torch', 'dist_train.sh'):
+        assert words in page
+    assert page.count('<img src="data:image/png') == 2 * 4
+    for name in ('teacher', 'student', 'distilled'):
+        assert 'coco/bbox_mAP' in read_metrics(tmp_path / name / 'test')
+    losses = read_scalars(tmp_path / 'distilled')[0][0]['losses']
+    own = read_scalars(tmp_path / 'student')[0][0]['losses']
+    assert len(set(losses) - set(own)) == 4  # one for each stage
+
+    again, printed = call()
+    assert printed.count('already done') == 8 and again == page
