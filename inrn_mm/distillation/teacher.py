@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..engine.checkpoint import load_state, load_weights
 from .inputs import InputAdapter
-from .taps import Recorder, Tap
+from .taps import ForwardStopped, Recorder, Tap
 
 
 class FrozenTeacher:
@@ -132,6 +132,9 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
           data_samples: list) -> tuple:
     """Run a network on a small batch and look at its taps.
 
+    The run ends when all taps have fired and a part of the network begins
+    that has none: detection heads are slow on a blank image.
+
     Args:
         net (nn.Module): A ``BaseModel``; its mode and random state stay.
         taps (Sequence[Tap]): The taps.
@@ -148,14 +151,27 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
     training = {module: module.training for module in net.modules()}
     nn.Module.train(net, False)
     failure = None
+    recorder = Recorder(net, taps)
+
+    def stop(*_) -> None:
+        if all(recorder.features.values()):
+            raise ForwardStopped
+
+    tapped = {tap.path.split('.')[0] for tap in taps}
+    handles = [
+        child.register_forward_pre_hook(stop)
+        for name, child in net.named_children() if name not in tapped
+    ]
     try:
-        with torch.random.fork_rng(), Recorder(net, taps) as recorder:
+        with torch.random.fork_rng(), recorder:
             net(inputs, data_samples, mode='tensor')
     except ValueError:
         raise
     except Exception as error:  # heads may not take a blank image
         failure = error
     finally:
+        for handle in handles:
+            handle.remove()
         for module, mode in training.items():
             module.training = mode
     silent = [str(tap) for tap in taps if not recorder.features[tap]]
