@@ -2,14 +2,18 @@
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from .losses import DistillLoss
+from .monitor import gradient_ratio, total_loss
+from .proposals import PROPOSALS, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe
+from .tokens import tokens_to_map
 
 
 @MODELS.register_module()
@@ -32,7 +36,10 @@ class KnowledgeDistiller(BaseModel):
     Args:
         student (str | dict): Model config, or the path of a config file (own,
             or ``'mmdet::...'``) that has one.
-        teacher (str | dict): Likewise.
+        teacher (str | dict, optional): Likewise. Several teachers are a dict
+            of names, ``dict(big=dict(model=..., checkpoint=...), vit=...)``,
+            and each loss says which one it takes by its ``teacher``.
+            Defaults to None, for losses with ``teacher='self'`` only.
         teacher_checkpoint (str, optional): Path or URL of the teacher's
             weights, read when training begins. Defaults to None.
         distill_losses (Sequence[dict]): Configs of :class:`DistillLoss`\ es.
@@ -46,10 +53,13 @@ class KnowledgeDistiller(BaseModel):
             Defaults to None.
         probe_size (tuple[int]): Height and width of the blank image that
             tells the shapes of the features. Defaults to (64, 64).
+        ratio_interval (int): Every so many iterations ``grad_ratio_*`` is
+            logged for each loss, the norm of its gradient at the student's
+            layer over that of the task's; 0 never does. Defaults to 100.
 
     Raises:
-        ValueError: If a layer does not exist, two losses have the same name,
-            or a student parameter is called ``distill_losses``.
+        ValueError: If a layer or a teacher does not exist, two losses have
+            the same name, or the student is distilled already.
 
     Examples:
         >>> model = dict(
@@ -64,13 +74,14 @@ class KnowledgeDistiller(BaseModel):
 
     def __init__(self,
                  student: Union[str, dict],
-                 teacher: Union[str, dict],
+                 teacher: Union[str, dict, None] = None,
                  teacher_checkpoint: Optional[str] = None,
                  distill_losses: Sequence[dict] = (),
                  allow_random_teacher: bool = False,
                  allow_pickle: bool = False,
                  data_preprocessor: Optional[dict] = None,
-                 probe_size: Tuple[int, int] = (64, 64)) -> None:
+                 probe_size: Tuple[int, int] = (64, 64),
+                 ratio_interval: int = 100) -> None:
         super().__init__()
         student = model_config(student)
         if data_preprocessor is not None:
@@ -86,22 +97,39 @@ class KnowledgeDistiller(BaseModel):
         self._non_persistent_buffers_set = student._non_persistent_buffers_set
         self._modules = student._modules
 
-        self.teacher = FrozenTeacher(teacher, teacher_checkpoint,
-                                     allow_random_teacher, allow_pickle)
-        self.teacher.adapt_inputs(student.data_preprocessor)
+        self.ratio_interval = ratio_interval
+        self.teachers = {
+            name: FrozenTeacher(
+                allow_random=allow_random_teacher,
+                allow_pickle=allow_pickle,
+                **cfg)
+            for name, cfg in _teachers(teacher, teacher_checkpoint).items()
+        }
+        for each in self.teachers.values():
+            each.adapt_inputs(student.data_preprocessor)
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
             self.distill_losses = nn.ModuleList(
                 MODELS.build(cfg) for cfg in distill_losses)
             self._connect(probe_size)
 
+    @property
+    def teacher(self) -> FrozenTeacher:
+        """The first teacher."""
+        return next(iter(self.teachers.values()))
+
     def _connect(self, probe_size: Tuple[int, int]) -> None:
         """Find the layers of all losses and make their connectors."""
-        net = self.teacher.net
+        for loss in self.distill_losses:
+            self._choose_teacher(loss)
         self.taps: List[List[Tuple[Tap, Tap]]] = [[
-            (Tap.parse(s, self.student), Tap.parse(t, net))
+            (Tap.parse(s, self.student), Tap.parse(t, self._net(loss)))
             for s, t in loss.pairs
         ] for loss in self.distill_losses]
+        self.label_taps = [
+            loss.label_layer and Tap.parse(loss.label_layer, self.student)
+            for loss in self.distill_losses
+        ]
         self.loss_names = self._name_losses()
 
         meta = dict(
@@ -111,20 +139,57 @@ class KnowledgeDistiller(BaseModel):
             batch_input_shape=probe_size,
             scale_factor=(1., 1.))
         batch = torch.zeros(1, 3, *probe_size), [BaseDataElement(metainfo=meta)]
-        pairs = [pair for pairs in self.taps for pair in pairs]
-        student, _, self._clone = probe(self.student, [s for s, _ in pairs],
+        active = range(len(self.taps))
+        student, _, self._clone = probe(self.student, self._student_taps(active),
                                         *batch)
-        teacher = self.teacher.probe([t for _, t in pairs], *batch)
+        found = {
+            name: teacher.probe(self._teacher_taps(active, name), *batch)
+            for name, teacher in self.teachers.items()
+        }
+        found['self'] = student
         for loss, pairs in zip(self.distill_losses, self.taps):
-            loss.build([student[s].shape for s, _ in pairs],
-                       [teacher[t].shape for _, t in pairs])
+            features = zip(*(_alike(student[s], found[loss.teacher][t],
+                                    probe_size) for s, t in pairs))
+            loss.build(*([x.shape for x in side] for side in features))
+
+    def _choose_teacher(self, loss: DistillLoss) -> None:
+        names = [*self.teachers, 'self']
+        if loss.teacher is None:
+            if len(self.teachers) != 1:
+                raise ValueError(
+                    f'{type(loss).__name__} must say which teacher it takes, '
+                    f'by teacher= one of {names}.')
+            loss.teacher = names[0]
+        if loss.teacher not in names:
+            raise ValueError(
+                f"{type(loss).__name__} takes the teacher '{loss.teacher}', "
+                f'which is not there; choose one of {names}.')
+        if loss.same_proposals:
+            check_two_stage(self.student, self._net(loss))
+
+    def _net(self, loss: DistillLoss) -> nn.Module:
+        """The network that a loss's second layers are in."""
+        return self.student if loss.teacher == 'self' else \
+            self.teachers[loss.teacher].net
+
+    def _student_taps(self, active: Sequence[int]) -> List[Tap]:
+        taps = [s for i in active for s, _ in self.taps[i]]
+        return taps + [
+            t for i in active if self.distill_losses[i].teacher == 'self'
+            for _, t in self.taps[i]
+        ]
+
+    def _teacher_taps(self, active: Sequence[int], name: str) -> List[Tap]:
+        return [
+            t for i in active if self.distill_losses[i].teacher == name
+            for _, t in self.taps[i]
+        ]
 
     def _name_losses(self) -> List[List[str]]:
         names = []
         for loss in self.distill_losses:
             names.append([
-                f'loss_{loss.name}.' +
-                (f'stage{s}' if isinstance(s, int) else s)
+                f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s)
                 for s, _ in loss.pairs
             ])
         flat = sum(names, [])
@@ -156,45 +221,106 @@ class KnowledgeDistiller(BaseModel):
         """Losses of the student and of the distillation.
 
         Returns:
-            dict[str, Tensor]: The student's own losses and one weighted
-            ``loss_{name}.{layer}`` for each pair of each distillation loss.
+            dict[str, Tensor]: The student's own losses and, for each pair of
+            each distillation loss, the weighted ``loss_{name}.{layer}``; for
+            the log only, the unweighted ``raw_{name}.{layer}`` where that
+            differs, and at an interval ``grad_ratio_{name}.{layer}``.
         """
         weights = [loss.current_weights() for loss in self.distill_losses]
-        active = [any(w) for w in weights]
-        pairs = [
-            pair for i, pairs in enumerate(self.taps) if active[i]
-            for pair in pairs
-        ]
-        teacher = {}
-        if pairs:
-            self.teacher.load(like=next(self.parameters()))
-            # before the student, whose activations are then not yet held
-            teacher = self.teacher(inputs, data_samples, [t for _, t in pairs])
+        active = [i for i, w in enumerate(weights) if any(w)]
+        features = self._teacher_features(active, inputs, data_samples)
         with Recorder(
-                self.student, [s for s, _ in pairs],
+                self.student,
+                self._student_taps(active) + self._extra_taps(active),
                 clone=self._clone) as recorder:
             losses = dict(self.student(inputs, data_samples, mode='loss'))
+        student = recorder.features
+        features.update(
+            self._teacher_features(active, inputs, data_samples, student))
+        features['self'] = {
+            tap: [x.detach() for x in calls]
+            for tap, calls in student.items()
+        }
 
+        ratios = bool(self.ratio_interval) and torch.is_grad_enabled() and \
+            MessageHub.get_current_instance().get_info(
+                'iter', 1) % self.ratio_interval == 0
+        task = total_loss(losses) if ratios else None
         for i, loss in enumerate(self.distill_losses):
-            if active[i]:
-                terms = self._terms(loss, self.taps[i], recorder.features,
-                                    teacher, data_samples)
+            if i in active:
+                samples = data_samples
+                if self.label_taps[i] is not None:
+                    samples = [
+                        BaseDataElement(gt_label=x)
+                        for x in student[self.label_taps[i]]
+                    ]
+                terms = self._terms(loss, self.taps[i], student,
+                                    features[loss.teacher], samples,
+                                    inputs.shape[-2:])
             else:
                 # Parameters of an idle loss still get a (zero) gradient, or
                 # DDP would wait for it.
                 zero = sum((p.sum() * 0 for p in loss.parameters()),
                            inputs.new_zeros(()))
                 terms = [zero] * len(loss.pairs)
-            for name, weight, term in zip(self.loss_names[i], weights[i],
-                                          terms):
-                losses[name] = weight * term
+            for name, weight, term, (tap, _) in zip(
+                    self.loss_names[i], weights[i], terms, self.taps[i]):
+                losses[f'loss_{name}'] = weight * term
+                if not loss.unweighted:
+                    losses[_quiet('raw', name)] = term.detach()
+                if ratios and i in active:
+                    losses[_quiet('grad_ratio', name)] = gradient_ratio(
+                        weight * term, task, student[tap][0])
         return losses
+
+    def _extra_taps(self, active: Sequence[int]) -> List[Tap]:
+        """What losses want of the student besides features."""
+        taps = [self.label_taps[i] for i in active if self.label_taps[i]]
+        if any(self.distill_losses[i].same_proposals for i in active):
+            taps.append(PROPOSALS)
+        return taps
+
+    def _teacher_features(
+            self,
+            active: Sequence[int],
+            inputs: Tensor,
+            data_samples: Optional[list],
+            student: Optional[dict] = None) -> Dict[str, dict]:
+        """Features of all teachers that run before the student, or after.
+
+        Those that score the student's proposals have to wait for them. The
+        others go first, when the student's activations are not yet held.
+        """
+        features = {}
+        for name, teacher in self.teachers.items():
+            waits = any(self.distill_losses[i].same_proposals for i in active
+                        if self.distill_losses[i].teacher == name)
+            taps = self._teacher_taps(active, name)
+            if not taps or waits != (student is not None):
+                continue
+            self._load(name)
+            proposals = student[PROPOSALS][0] if waits else None
+            features[name] = teacher(inputs, data_samples, taps, proposals)
+        return features
+
+    def _load(self, name: str) -> None:
+        """Read a teacher's weights, once."""
+        teacher = self.teachers[name]
+        if teacher.loaded:
+            return
+        teacher.load(like=next(self.parameters()))
+        modules = dict(teacher.net.named_modules())
+        for loss, pairs in zip(self.distill_losses, self.taps):
+            if loss.teacher == name:
+                loss.attach_teacher([modules[t.path] for _, t in pairs],
+                                    teacher.net)
 
     @staticmethod
     def _terms(loss: DistillLoss, pairs: List[Tuple[Tap, Tap]],
                student: Dict[Tap, List[Tensor]],
                teacher: Dict[Tap, List[Tensor]],
-               data_samples: Optional[list]) -> List[Tensor]:
+               data_samples: Optional[list],
+               size: Tuple[int, int]) -> List[Tensor]:
         """Terms of one loss, averaged over the calls of a shared module."""
         calls = {(len(student[s]), len(teacher[t])) for s, t in pairs}
         num_calls = calls.pop()
@@ -204,11 +330,11 @@ class KnowledgeDistiller(BaseModel):
             raise ValueError(
                 f'The layers of {type(loss).__name__} run differently often: '
                 f'{counts}; pair layers that run equally often.')
-        terms = [
-            loss([student[s][i] for s, _ in pairs],
-                 [teacher[t][i] for _, t in pairs], data_samples)
-            for i in range(num_calls[0])
-        ]
+        terms = []
+        for i in range(num_calls[0]):
+            features = zip(*(_alike(student[s][i], teacher[t][i], size)
+                             for s, t in pairs))
+            terms.append(loss(*map(list, features), data_samples))
         return [sum(term) / len(term) for term in zip(*terms)]
 
     def val_step(self, data: Union[tuple, dict, list]) -> list:
@@ -220,12 +346,13 @@ class KnowledgeDistiller(BaseModel):
         return self.student.test_step(data)
 
     def init_weights(self) -> None:
-        """Initialise the student and read the teacher's weights."""
+        """Initialise the student and read the teachers' weights."""
         self.student.init_weights()
-        self.teacher.load(like=next(self.parameters()))
+        for name in self.teachers:
+            self._load(name)
 
     def train(self, mode: bool = True) -> 'KnowledgeDistiller':
-        """Set the student's mode; the teacher stays in eval."""
+        """Set the student's mode; the teachers stay in eval."""
         self.training = mode
         self.student.train(mode)
         return self
@@ -235,7 +362,8 @@ class KnowledgeDistiller(BaseModel):
                recurse: bool = True) -> 'KnowledgeDistiller':
         # all of to(), cuda(), half() and those of a parent come here
         super()._apply(fn, recurse)
-        self.teacher.apply(fn)
+        for teacher in self.teachers.values():
+            teacher.apply(fn)
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -246,3 +374,37 @@ class KnowledgeDistiller(BaseModel):
             if 'student' not in self.__dict__:
                 raise
             return getattr(self.student, name)
+
+
+def _teachers(teacher: Union[str, dict, None],
+              checkpoint: Optional[str]) -> Dict[str, dict]:
+    """Arguments of each teacher, by name."""
+    if teacher is None:
+        return {}
+    if isinstance(teacher, str) or 'type' in teacher:
+        return dict(teacher=dict(model=teacher, checkpoint=checkpoint))
+    for name, cfg in teacher.items():
+        if name == 'self' or not isinstance(cfg, dict) or 'model' not in cfg:
+            raise ValueError(
+                'Several teachers are a dict of names (but not self), each '
+                'with a `model` and a `checkpoint`; or, for one teacher, give '
+                'its model config, which has a `type`.')
+    return {
+        name: dict(model=cfg['model'], checkpoint=cfg.get('checkpoint'))
+        for name, cfg in teacher.items()
+    }
+
+
+def _alike(student: Tensor, teacher: Tensor,
+           size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
+    """Lay tokens out as a map where the other side has one."""
+    if student.dim() == 4 and teacher.dim() == 3:
+        teacher = tokens_to_map(teacher, size)
+    elif student.dim() == 3 and teacher.dim() == 4:
+        student = tokens_to_map(student, size)
+    return student, teacher
+
+
+def _quiet(prefix: str, name: str) -> str:
+    """A name that is logged but not added to the total loss."""
+    return f'{prefix}_{name}'.replace('loss', 'l.')

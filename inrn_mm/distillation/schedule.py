@@ -56,6 +56,11 @@ class WeightSchedule:
         self.stop = stop
         self.by_epoch = by_epoch
 
+    @property
+    def constant(self) -> bool:
+        """Whether the factor is always 1."""
+        return not self.warmup and self.decay is None and self.stop is None
+
     def factor(self, step: int) -> float:
         """Factor at an iteration or epoch, counted from 0."""
         if self.stop is not None and step >= self.stop:

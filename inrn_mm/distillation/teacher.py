@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..engine.checkpoint import load_state, load_weights
 from .inputs import InputAdapter
+from .proposals import forward_proposals
 from .taps import ForwardStopped, Recorder, Tap
 
 
@@ -105,7 +106,9 @@ class FrozenTeacher:
     def __call__(self,
                  inputs: Tensor,
                  data_samples: Optional[list],
-                 taps: Sequence[Tap]) -> Dict[Tap, List[Tensor]]:
+                 taps: Sequence[Tap],
+                 proposals: Optional[Tensor] = None
+                 ) -> Dict[Tap, List[Tensor]]:
         """Features of a batch made for the student.
 
         The forward ends at the last of the taps: for features of the
@@ -115,6 +118,8 @@ class FrozenTeacher:
             inputs (Tensor): The student's images ``(N, C, H, W)``.
             data_samples (list, optional): Their data samples.
             taps (Sequence[Tap]): What to record, of those probed.
+            proposals (Tensor, optional): ``(n, 5)`` boxes that the RoI head
+                scores instead of its own. Defaults to None.
 
         Returns:
             dict[Tap, list[Tensor]]: The features, one for each call of the
@@ -123,7 +128,10 @@ class FrozenTeacher:
         inputs = self.inputs(inputs, data_samples)
         calls = {tap: self.num_calls[tap] for tap in taps}
         with Recorder(self.net, taps, calls, self.clone) as recorder:
-            self.net(inputs, data_samples, mode='tensor')
+            if proposals is None:
+                self.net(inputs, data_samples, mode='tensor')
+            else:
+                forward_proposals(self.net, inputs, proposals)
         return recorder.features
 
 

@@ -57,15 +57,15 @@ def batch(model):
     return model.data_preprocessor(data, True)
 
 
-def distilled(base, pairs, **kwargs):
+def distilled(base, pairs=None, distill_losses=None):
     return MODELS.build(
         dict(
             type='KnowledgeDistiller',
             student=student(base),
             teacher=teacher(base),
             allow_random_teacher=True,
-            distill_losses=[dict(type='StageMSELoss', pairs=pairs)],
-            **kwargs)).train()
+            distill_losses=distill_losses
+            or [dict(type='StageMSELoss', pairs=pairs)])).train()
 
 
 @pytest.mark.parametrize('base', ['faster-rcnn_r50_fpn', 'retinanet_r50_fpn'])
@@ -100,6 +100,73 @@ def test_shared_head_is_compared_at_every_level():
     model = distilled('retinanet_r50_fpn', [(layer, layer)])
     assert list(model.teacher.num_calls.values()) == [5]
     assert model(**batch(model), mode='loss')[f'loss_stage_mse.{layer}'] > 0
+
+
+def test_logits_of_the_same_proposals():
+    """The teacher's RoI head scores the student's sampled boxes, no RPN."""
+    logits = ['roi_head.bbox_head.fc_cls'] * 2
+    labels = 'roi_head.bbox_head.loss_cls:input[1]'
+    model = distilled(
+        'faster-rcnn_r50_fpn',
+        distill_losses=[
+            dict(type='LogitKDLoss', pairs=[logits], same_proposals=True),
+            dict(
+                type='DecoupledKDLoss',
+                pairs=[logits],
+                same_proposals=True,
+                label_layer=labels),
+            dict(type='StageMSELoss', pairs=[(3, 3)])
+        ])
+    net = model.teacher.net
+    net.rpn_head.forward = None  # would fail if called
+    seen = []
+    for side in (model.student, net):
+        side.roi_head.bbox_roi_extractor.register_forward_pre_hook(
+            lambda _, args: seen.append(args[1]))
+        side.roi_head.bbox_head.fc_cls.register_forward_hook(
+            lambda _, args, out: seen.append(out.detach()))
+    losses = model(**batch(model), mode='loss')
+    boxes, student, same_boxes, scores = seen
+    assert torch.equal(boxes, same_boxes)
+    cfg = model.distill_losses[0]
+    p, q = (x.div(cfg.temperature).log_softmax(1) for x in (scores, student))
+    expected = (p.exp() * (p - q)).sum(1).mean() * cfg.temperature**2
+    layer = logits[0]
+    weighted = cfg.weights[0] * expected
+    torch.testing.assert_close(losses[f'loss_logit_kd.{layer}'], weighted)
+    assert losses[f'loss_decoupled_kd.{layer}'] > 0
+    assert losses['loss_stage_mse.stage3'] > 0
+
+
+def test_transformer_teacher():
+    """Tokens of a ViT for maps of INRN."""
+    pytest.importorskip('mmpretrain')
+    vit = dict(
+        _scope_='mmpretrain',
+        type='ImageClassifier',
+        data_preprocessor=dict(num_classes=3),
+        backbone=dict(
+            type='VisionTransformer',
+            arch=dict(
+                embed_dims=16,
+                num_layers=2,
+                num_heads=2,
+                feedforward_channels=16),
+            img_size=64,
+            patch_size=16),
+        head=dict(type='LinearClsHead', num_classes=3, in_channels=16))
+    model = MODELS.build(
+        dict(
+            type='KnowledgeDistiller',
+            student=student('retinanet_r50_fpn'),
+            teacher=vit,
+            allow_random_teacher=True,
+            distill_losses=[
+                dict(
+                    type='StageMSELoss', pairs=[(2, 'backbone.layers.1')])
+            ])).train()
+    losses = model(**batch(model), mode='loss')
+    assert losses['loss_stage_mse.stage2'] > 0
 
 
 def test_prediction_equals_the_plain_detector():

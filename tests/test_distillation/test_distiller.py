@@ -139,7 +139,7 @@ def test_checkpoint_loads_into_the_plain_student(tmp_path):
 
 def test_prediction_is_the_student_alone():
     model = build().eval()
-    model.teacher = None
+    model.teachers = None
     model.distill_losses.forward = None
     batch = toy_batch(model)
     out = model(**batch, mode='predict')

@@ -26,6 +26,16 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             Defaults to None, constant.
         name (str, optional): Name in the log, ``loss_{name}.{layer}``.
             Defaults to None, from the class's name.
+        teacher (str, optional): Which of several teachers; ``'self'`` takes
+            the second layer of each pair from the student, without gradient.
+            Defaults to None, the only teacher.
+        same_proposals (bool): Let the teacher of a two-stage detector score
+            the student's sampled proposals instead of its own, for pairs in
+            the RoI heads. Defaults to False.
+        label_layer (str, optional): Layer of the student that is fed the
+            labels, instead of the samples' ``gt_label``: those of sampled
+            proposals are at ``'roi_head.bbox_head.loss_cls:input[1]'``.
+            Defaults to None.
 
     Raises:
         ValueError: If pairs are not pairs, or weights do not fit them.
@@ -35,7 +45,10 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
                  pairs: Sequence[Tuple[Layer, Layer]],
                  weight: Union[float, Sequence[float]] = 1.,
                  schedule: Optional[dict] = None,
-                 name: Optional[str] = None) -> None:
+                 name: Optional[str] = None,
+                 teacher: Optional[str] = None,
+                 same_proposals: bool = False,
+                 label_layer: Optional[str] = None) -> None:
         super().__init__()
         for pair in pairs:
             if isinstance(pair, str) or not isinstance(
@@ -55,8 +68,16 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
                 f'{len(weights)} weights; give one number or one for each.')
         self.weights = weights
         self.schedule = WeightSchedule(**(schedule or {}))
+        self.teacher = teacher
+        self.same_proposals = same_proposals
+        self.label_layer = label_layer
         self.name = name or re.sub(r'(?<=[a-z])(?=[A-Z])|_?Loss$', '_',
                                    type(self).__name__).strip('_').lower()
+
+    @property
+    def unweighted(self) -> bool:
+        """Whether all weights are 1 from beginning to end."""
+        return self.schedule.constant and set(self.weights) == {1.}
 
     def current_weights(self) -> List[float]:
         """Weight of each pair at the running iteration."""
@@ -69,6 +90,16 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
 
         The spatial sizes are those of a small probe image; only their ratio
         holds in training.
+        """
+
+    def attach_teacher(self,
+                       modules: Sequence[nn.Module],
+                       net: Optional[nn.Module] = None) -> None:
+        """Look at the teacher's trained modules, for losses that need to.
+
+        Args:
+            modules (Sequence[nn.Module]): Those of the pairs.
+            net (nn.Module, optional): The whole teacher. Defaults to None.
         """
 
     @abstractmethod

@@ -1,0 +1,39 @@
+"""How strongly each distillation loss pulls, next to the task."""
+from typing import Dict, List
+
+import torch
+from torch import Tensor
+
+
+def total_loss(losses: Dict[str, object]) -> Tensor:
+    """Sum of a model's losses, as ``BaseModel.parse_losses`` takes it."""
+    values: List[Tensor] = []
+    for name, value in losses.items():
+        if 'loss' in name:
+            values += value if isinstance(value, (list, tuple)) else [value]
+    return sum(value.mean() for value in values)
+
+
+def gradient_ratio(term: Tensor, task: Tensor, feature: Tensor) -> Tensor:
+    """Norm of a loss's gradient at a feature over that of the task's.
+
+    Far above 1 the loss drowns the task, far below it does nothing. Parameter
+    gradients, and so DDP, are left alone.
+
+    Args:
+        term (Tensor): The weighted distillation loss, a scalar.
+        task (Tensor): The student's own loss, a scalar.
+        feature (Tensor): The student's feature that both depend on.
+
+    Returns:
+        Tensor: The ratio, 0 where the feature has no gradient.
+    """
+    norms = []
+    for loss in (term, task):
+        grad = None
+        if loss.requires_grad and feature.requires_grad:
+            grad, = torch.autograd.grad(
+                loss, feature, retain_graph=True, allow_unused=True)
+        norms.append(
+            feature.new_zeros(()) if grad is None else grad.float().norm())
+    return norms[0] / norms[1].clamp(min=1e-12)
