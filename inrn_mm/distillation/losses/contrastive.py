@@ -4,7 +4,7 @@ from typing import List, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather, all_reduce
+from mmengine.dist import all_gather, all_reduce, broadcast
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -132,13 +132,16 @@ class ContrastiveLoss(DistillLoss):
         In training mode the memories of the samples are updated.
         """
         index = self.sample_indices(student[0], data_samples)
+        if not self._agreed:
+            # DDP leaves buffers as each rank's seed made them
+            for buffer in self.buffers():
+                broadcast(buffer)
         columns = self.draw(index, student[0], data_samples)
         losses = []
         for i, features in enumerate(zip(student, teacher)):
-            s, t = (
-                F.normalize(embed(x.to(embed.weight.dtype)).float())
-                for x, embed in zip(features, (self.student_embeds[i],
-                                               self.teacher_embeds[i])))
+            s, t = (F.normalize(embed(x.to(embed.weight.dtype)).float())
+                    for x, embed in zip(features, (self.student_embeds[i],
+                                                   self.teacher_embeds[i])))
             with torch.autocast(s.device.type, enabled=False):
                 losses.append(
                     self.contrast(s, self.teacher_memory[i], columns,
@@ -202,8 +205,7 @@ class ContrastiveLoss(DistillLoss):
         # those behind the sample's own.
         classes, order = self.labels.sort(stable=True)
         first = torch.searchsorted(classes, labels)[:, None]
-        own = torch.searchsorted(
-            classes, labels, right=True)[:, None] - first
+        own = torch.searchsorted(classes, labels, right=True)[:, None] - first
         drawn = torch.rand(shape, device=index.device)
         drawn = (drawn * (self.num_samples - own)).long()
         # rounding can reach the end

@@ -99,7 +99,7 @@ class OverhaulLoss(DistillLoss):
         for i, (name, module) in enumerate(zip(names, modules)):
             if not isinstance(module, _NORMS):
                 raise ValueError(
-                    f"OverhaulLoss reads its margin from a norm layer, but the "
+                    'OverhaulLoss reads its margin from a norm layer, but the '
                     f"teacher's {name!r} is a {type(module).__name__}; name "
                     'the norm before the ReLU in the pairs or in '
                     'margin_layers.')
@@ -133,9 +133,8 @@ class OverhaulLoss(DistillLoss):
             raise RuntimeError('OverhaulLoss does not know its margins: call '
                                'attach_teacher once the teacher is loaded.')
         losses = []
-        for i, (connect, s, t) in enumerate(
-                zip(self.connectors, student, teacher)):
-            s = connect(s, t).float()
+        for i, (s, t) in enumerate(zip(student, teacher)):
+            s = self.connectors[i](s, t).float()
             margin = getattr(self, f'margin{i}').float()
             t = torch.maximum(t.float(), margin[:, None, None])
             counts = (s > t) | (t > 0)
@@ -165,9 +164,8 @@ def negative_mean(norm: nn.Module, channels: int) -> Tensor:
     mean = torch.zeros_like(std) if norm.bias is None else norm.bias
     mean, std = mean.double(), std.double().abs()
     # without deviation the output is its mean, and negative or it is not
-    ratio = torch.where(
-        std > 0, mean / std.clamp(min=1e-300),
-        torch.where(mean < 0, -torch.inf, torch.inf))
+    ratio = torch.where(std > 0, mean / std.clamp(min=1e-300),
+                        torch.where(mean < 0, -torch.inf, torch.inf))
     negative = torch.special.ndtr(-ratio)
     density = torch.exp(-ratio.square() / 2) / (2 * torch.pi)**0.5
     expected = mean - std * density / negative.clamp(min=1e-3)

@@ -1,0 +1,173 @@
+"""What holds for every registered distillation loss."""
+import copy
+import pprint
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from mmengine.structures import BaseDataElement, InstanceData
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from toys import toy_batch, toy_config
+
+import inrn_mm  # noqa: F401, registers the losses
+from inrn_mm.distillation.losses import DistillLoss
+
+# The toys' layers: maps of three stages, the last one before its ReLU, the
+# pooled vector and the logits.
+MAPS = [(0, 0), (1, 1), (2, 2)]
+NORMS = [(f'backbone.stages.{i}.1', ) * 2 for i in range(3)]
+POOLED = [('fc:input', 'fc:input')]
+LOGITS = [('fc', 'fc')]
+
+CONFIGS = [
+    dict(type='StageMSELoss', pairs=MAPS),
+    dict(type='FitNetLoss', pairs=MAPS[1:2]),
+    dict(type='AttentionTransferLoss', pairs=MAPS),
+    dict(type='LogitKDLoss', pairs=LOGITS),
+    dict(type='LogitKDLoss', pairs=LOGITS, standardize=True),
+    dict(type='LogitKDLoss', pairs=LOGITS, use_sigmoid=True),
+    dict(type='DecoupledKDLoss', pairs=LOGITS),
+    dict(type='DISTLoss', pairs=LOGITS),
+    dict(type='PearsonLoss', pairs=MAPS),
+    dict(type='ChannelWiseLoss', pairs=MAPS),
+    dict(type='ReviewLoss', pairs=MAPS),
+    dict(type='ReviewLoss', pairs=[*MAPS, *POOLED]),
+    dict(type='OverhaulLoss', pairs=NORMS),
+    dict(type='MaskedGenerativeLoss', pairs=MAPS),
+    dict(type='FocalGlobalLoss', pairs=MAPS),
+    dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8),
+    dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8,
+         negatives='relax'),
+]  # yapf: disable
+each = pytest.mark.parametrize(
+    'cfg', CONFIGS, ids=[f"{i}-{c['type']}" for i, c in enumerate(CONFIGS)])
+
+STUDENT = {0: (4, 4, 8, 8), 1: (4, 6, 4, 4), 2: (4, 8, 2, 2)}
+TEACHER = {0: (4, 8, 8, 8), 1: (4, 12, 4, 4), 2: (4, 16, 2, 2)}
+for shapes in (STUDENT, TEACHER):
+    shapes.update({NORMS[i][0]: shapes[i] for i in range(3)})
+    shapes.update({'fc:input': shapes[2][:2], 'fc': (4, 3)})
+
+
+def build(cfg):
+    """The loss, its two lists of features and data samples."""
+    torch.manual_seed(0)
+    loss = MODELS.build(copy.deepcopy(cfg)).train()
+    shapes = [[table[pair[i]] for pair in cfg['pairs']]
+              for i, table in enumerate((STUDENT, TEACHER))]
+    loss.build(*([torch.Size(s) for s in x] for x in shapes))
+    loss.attach_teacher([nn.BatchNorm2d(s[1]) for s in shapes[1]])
+    student, teacher = ([torch.randn(s) for s in x] for x in shapes)
+    return loss, student, teacher, annotate(
+        [BaseDataElement() for _ in range(4)])
+
+
+def annotate(samples):
+    """Add everything that some loss asks for."""
+    for i, sample in enumerate(samples):
+        sample.set_metainfo(
+            dict(sample_idx=i, img_shape=(32, 32), batch_input_shape=(32, 32)))
+        sample.gt_label = torch.tensor([i % 3])
+        sample.gt_instances = InstanceData(
+            bboxes=torch.tensor([[2., 2., 12., 20.]] * i).reshape(-1, 4))
+    return samples
+
+
+def test_every_loss_is_covered():
+    covered = {cfg['type'] for cfg in CONFIGS}
+    registered = {
+        name
+        for name, module in MODELS.module_dict.items()
+        if isinstance(module, type) and issubclass(module, DistillLoss)
+        and module.__module__.startswith('inrn_mm')
+    }
+    assert covered == registered
+
+
+@each
+def test_config_is_under_ten_lines(cfg):
+    assert len(pprint.pformat(cfg, width=79).splitlines()) < 10
+
+
+@each
+def test_one_float32_scalar_per_pair(cfg):
+    loss, *args = build(cfg)
+    terms = loss(*args)
+    assert len(terms) == len(cfg['pairs'])
+    for term in terms:
+        assert term.shape == () and term.dtype == torch.float32
+        assert torch.isfinite(term) and term > 0
+
+
+@each
+def test_gradients_reach_student_and_connectors_only(cfg):
+    """All of the loss's parameters, which DDP would else wait for."""
+    loss, student, teacher, samples = build(cfg)
+    student = [s.requires_grad_() for s in student]
+    sum(loss(student, teacher, samples)).backward()
+    assert all(s.grad.abs().sum() > 0 for s in student)
+    assert all(not t.requires_grad for t in teacher)
+    assert [n for n, p in loss.named_parameters() if p.grad is None] == []
+
+
+@each
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_features_are_compared_in_float32(cfg, dtype):
+    loss, student, teacher, samples = build(cfg)
+    student, teacher = ([x.to(dtype) for x in y] for y in (student, teacher))
+    same = copy.deepcopy(loss)
+    torch.manual_seed(1)
+    terms = loss(student, teacher, samples)
+    torch.manual_seed(1)
+    expected = same([x.float() for x in student], [x.float() for x in teacher],
+                    samples)
+    torch.testing.assert_close(terms, expected, rtol=1e-6, atol=0)
+
+
+@each
+def test_autocast_runs_connectors_only(cfg):
+    loss, student, teacher, samples = build(cfg)
+    same = copy.deepcopy(loss)
+    torch.manual_seed(1)
+    expected = same(student, teacher, samples)
+    torch.manual_seed(1)
+    with torch.autocast('cpu', torch.bfloat16):
+        terms = loss(student, teacher, samples)
+    exact = not any(
+        isinstance(m, (nn.Conv2d, nn.Linear)) for m in loss.modules())
+    for term, value in zip(terms, expected):
+        assert term.dtype == torch.float32
+        torch.testing.assert_close(
+            term, value, rtol=1e-6 if exact else .1, atol=1e-6)
+
+
+@each
+def test_build_is_deterministic(cfg):
+    first, second = (build(cfg)[0].state_dict() for _ in range(2))
+    assert list(first) == list(second)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+@each
+def test_forward_does_not_wait_for_the_device(cfg):
+    """Fake tensors have no values to wait for."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        loss, student, teacher, samples = build(cfg)
+        student = [s.requires_grad_() for s in student]
+        sum(loss(student, teacher, samples)).backward()
+
+
+@each
+def test_in_the_distiller(cfg):
+    torch.manual_seed(0)
+    model = MODELS.build(toy_config([copy.deepcopy(cfg)]))
+    model.init_weights()
+    model.train()
+    batch = toy_batch(model)
+    annotate(batch['data_samples'])
+    losses = model(**batch, mode='loss')
+    losses = {k: v for k, v in losses.items() if 'loss' in k}
+    assert len(losses) == 1 + len(cfg['pairs'])
+    sum(losses.values()).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
