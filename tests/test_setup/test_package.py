@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
 MM_STACK = {'torch', 'torchvision'} | {
@@ -112,23 +111,3 @@ def test_configs_are_bases_for_a_users_config(installed, wheel, tmp_path):
 def test_mim_extension_of_a_checkout_is_the_repository_itself():
     for name in ('configs', 'tools', 'model-index.yml'):
         assert (ROOT / 'inrn_mm' / '.mim' / name).samefile(ROOT / name)
-
-
-def test_metafiles_list_every_config_once():
-    listed = []
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    for metafile in index['Import']:
-        content = yaml.safe_load((ROOT / metafile).read_text())
-        collections = {c['Name'] for c in content['Collections']}
-        for model in content['Models']:
-            assert model['In Collection'] in collections
-            assert Path(model['Config']).stem == model['Name']
-            listed.append(model['Config'])
-    # others' configs are told apart by name: no two files may share one
-    assert len({Path(config).name for config in listed}) == len(listed)
-    for folder in {Path(config).parent for config in listed}:
-        present = {
-            p.relative_to(ROOT).as_posix()
-            for p in (ROOT / folder).glob('*.py')
-        }
-        assert present == {c for c in listed if Path(c).parent == folder}
