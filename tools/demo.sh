@@ -12,6 +12,6 @@ for option in "$@"; do
         exec python3 tools/demo.py --help # nothing to install for that
     fi
 done
+export MPLBACKEND=Agg
 # shellcheck disable=SC2086
-bash tools/setup_env.sh ${INRN_SETUP:-}
-exec env MPLBACKEND=Agg .venv/bin/python tools/demo.py "$@"
+exec bash tools/setup_env.sh ${INRN_SETUP:-} --run tools/demo.py "$@"

@@ -177,8 +177,11 @@ if ! "$py" -m pip --version >/dev/null 2>&1; then
     "$python" -m venv "$venv" || die "$venv could not be made."
 fi
 
-pip_install() {
-    "$py" -m pip install --quiet --disable-pip-version-check "$@"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+pip_install() { # quietly; what it said is in $log
+    "$py" -m pip install --quiet --disable-pip-version-check --retries 2 \
+        --root-user-action=ignore "$@" >"$log" 2>&1
 }
 uv=$venv/bin/uv
 if [[ ! -x $uv ]]; then
@@ -190,14 +193,17 @@ if [[ -z ${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-} ]]; then
     [[ -z $index ]] || export UV_DEFAULT_INDEX=$index
 fi
 install() { # one or more packages, in the versions of the lock
-    if [[ -x $uv ]] && "$uv" pip install --quiet --python "$py" \
-        --override requirements/overrides.txt \
-        --constraint requirements/constraints.txt "$@"; then
-        return
+    if [[ -x $uv ]]; then
+        "$uv" pip install --quiet --python "$py" \
+            --override requirements/overrides.txt \
+            --constraint requirements/constraints.txt "$@" && return
+        say 'uv did not succeed (messages above); trying pip.'
     fi
-    [[ ! -x $uv ]] || say 'uv did not succeed (messages above); trying pip.'
-    pip_install --constraint requirements/constraints.txt "$@" ||
-        die 'a package could not be installed (messages above): is the network there, and the package index reachable?'
+    pip_install --constraint requirements/constraints.txt "$@" && return
+    ! grep -qi -e 'retrying' -e 'connection' "$log" ||
+        die 'the package index cannot be reached: check the network (packages come from where pip is configured to look).'
+    cat "$log" >&2
+    die 'a package could not be installed (messages above).'
 }
 
 say "installing torch $TORCH (some 4 GB with its CUDA libraries)"
@@ -211,7 +217,7 @@ fi
 say 'installing the OpenMMLab stack'
 # mmcv is left to build_mmcv.py: installed like the rest it has no ops.
 list=$(mktemp)
-trap 'rm -f "$list"' EXIT
+trap 'rm -f "$log" "$list"' EXIT
 cat requirements/{runtime,det,cls,fit,demo,tests}.txt |
     grep -v -e '^-r' -e '^onedl-mmcv' >"$list"
 install -r "$list" opencv-python-headless

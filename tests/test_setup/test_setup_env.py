@@ -2,6 +2,7 @@
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,21 @@ def test_no_venv_names_what_the_stack_lacks(fake_python):
     status, _, err = setup_env('--no-venv', '--python', python)
     assert status == 1
     assert 'cannot import mmcv: with --no-venv' in err
+
+
+def test_no_network_gets_one_sentence(tmp_path):
+    status, _, err = setup_env(
+        '--venv',
+        tmp_path / 'venv',
+        '--python',
+        sys.executable,
+        PIP_INDEX_URL='http://127.0.0.1:9/simple',  # nobody listens there
+        PIP_CONFIG_FILE='/dev/null',
+        PIP_EXTRA_INDEX_URL='',
+        PIP_FIND_LINKS='')
+    assert status == 1
+    assert err.startswith('error: the package index cannot be reached: check')
+    assert err.count('\n') == 1
 
 
 def test_the_lock_has_what_is_asked_for():
