@@ -33,6 +33,21 @@ def fake_python(tmp_path):
     return make
 
 
+@pytest.fixture
+def free_disk(tmp_path):
+    """A maker of PATHs on which the disk has so many GB free."""
+
+    def make(gigabytes: int) -> str:
+        df = tmp_path / 'bin' / 'df'
+        df.parent.mkdir()
+        df.write_text('#!/bin/sh\necho head\n'
+                      f'echo disk 9 9 {gigabytes * 2 ** 20} 9% /\n')
+        df.chmod(0o755)
+        return f'{df.parent}:{os.environ["PATH"]}'
+
+    return make
+
+
 def test_help_shows_an_example():
     status, out, _ = setup_env('--help')
     assert status == 0
@@ -72,17 +87,13 @@ def test_python_without_venv_gets_one_sentence(fake_python, tmp_path):
     assert 'has no venv module: install it' in err
 
 
-def test_full_disk_gets_one_sentence(fake_python, tmp_path):
-    df = tmp_path / 'bin' / 'df'
-    df.parent.mkdir()
-    df.write_text('#!/bin/sh\necho head\necho disk 9 9 2097152 9% /\n')
-    df.chmod(0o755)
+def test_full_disk_gets_one_sentence(fake_python, free_disk, tmp_path):
     status, _, err = setup_env(
         '--python',
         fake_python('exit 0'),
         '--venv',
         tmp_path / 'venv',
-        PATH=f'{df.parent}:{os.environ["PATH"]}')
+        PATH=free_disk(2))
     assert status == 1
     assert 'only 2 GB are free' in err and 'needs 8 GB' in err
 
@@ -95,12 +106,13 @@ def test_no_venv_names_what_the_stack_lacks(fake_python):
     assert 'cannot import mmcv: with --no-venv' in err
 
 
-def test_no_network_gets_one_sentence(tmp_path):
+def test_no_network_gets_one_sentence(free_disk, tmp_path):
     status, _, err = setup_env(
         '--venv',
         tmp_path / 'venv',
         '--python',
         sys.executable,
+        PATH=free_disk(99),
         PIP_INDEX_URL='http://127.0.0.1:9/simple',  # nobody listens there
         PIP_CONFIG_FILE='/dev/null',
         PIP_EXTRA_INDEX_URL='',
