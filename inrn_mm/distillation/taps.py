@@ -19,10 +19,13 @@ class Tap:
         source (str): ``'output'`` or ``'input'`` of that module.
         index (int, optional): Item of a tuple output, or position of the
             input. Defaults to None.
+        call (int, optional): Which call, of a module that is called several
+            times in a forward. Defaults to None, all of them.
     """
     path: str
     source: str = 'output'
     index: Optional[int] = None
+    call: Optional[int] = None
 
     @classmethod
     def parse(cls, layer: Layer, model: nn.Module) -> 'Tap':
@@ -31,7 +34,9 @@ class Tap:
         Args:
             layer (int | str): A stage of the backbone (``2``, ``-1``), a
                 module path (``'neck.fpn_convs.0'``), an item of a tuple
-                output (``'backbone[2]'``) or an input (``'head.fc:input'``).
+                output (``'backbone[2]'``) or an input (``'head.fc:input'``),
+                and ``@`` for one of several calls: the sum before the last
+                ReLU of a residual block is ``'backbone.layer3.5.relu:input@-1'``.
             model (nn.Module): The network that has it.
 
         Raises:
@@ -40,14 +45,14 @@ class Tap:
         """
         if isinstance(layer, int):
             return cls._parse_stage(layer, model)
-        match = re.fullmatch(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?',
-                             layer)
+        match = re.fullmatch(
+            r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?', layer)
         if match is None:
             raise ValueError(
                 f"Cannot read the layer '{layer}': write a module path such "
                 "as 'backbone.layer3', 'backbone[2]' for an item of a tuple "
                 "output, or 'head.fc:input' for an input.")
-        path, source, index = match.groups()
+        path, source, *numbers = match.groups()
         names = [name for name, _ in model.named_modules() if name]
         if path not in names:
             near = difflib.get_close_matches(path, names, n=5, cutoff=0.)
@@ -55,7 +60,7 @@ class Tap:
                 f"{type(model).__name__} has no layer '{path}'; the nearest "
                 f"names are {', '.join(near)}.")
         return cls(path, (source or ':output')[1:],
-                   None if index is None else int(index))
+                   *(None if n is None else int(n) for n in numbers))
 
     @classmethod
     def _parse_stage(cls, stage: int, model: nn.Module) -> 'Tap':
@@ -87,7 +92,8 @@ class Tap:
     def __str__(self) -> str:
         source = ':input' if self.source == 'input' else ''
         index = '' if self.index is None else f'[{self.index}]'
-        return f'{self.path}{source}{index}'
+        call = '' if self.call is None else f'@{self.call}'
+        return f'{self.path}{source}{index}{call}'
 
     def pick(self, value: Any) -> Tensor:
         """Take this tap's tensor out of what a module got or returned."""
@@ -128,7 +134,9 @@ class Recorder:
             Defaults to none.
 
     Attributes:
-        features (dict[Tap, list[Tensor]]): The tensors, one for each call.
+        features (dict[Tap, list[Tensor]]): The tensors, one for each call
+            (the one call of taps that name one, when the block has ended).
+        counts (Counter): How often each tap's module was called.
     """
 
     def __init__(self,
@@ -147,7 +155,7 @@ class Recorder:
     def __enter__(self) -> 'Recorder':
         self.features = {tap: [] for tap in self.taps}
         self._versions = {tap: [] for tap in self.taps}
-        self._open = Counter(self.num_calls or {})
+        self.counts = Counter()
         modules = dict(self.model.named_modules())
         for tap in self.taps:
             module = modules[tap.path]
@@ -164,7 +172,20 @@ class Recorder:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        return exc_type is ForwardStopped
+        if exc_type not in (None, ForwardStopped):
+            return False
+        for tap in self.taps:
+            if tap.call is not None and self.features[tap]:
+                self._keep_call(tap)
+        return True
+
+    def _keep_call(self, tap: Tap) -> None:
+        count = self.counts[tap]
+        if not -count <= tap.call < count:
+            raise ValueError(f"The layer '{tap}' does not exist: '{tap.path}' "
+                             f'is called {count} times.')
+        for records in (self.features, self._versions):
+            records[tap] = [records[tap][tap.call]]
 
     def _record(self, tap: Tap, value: Any) -> None:
         if tap.source == 'input' and tap.index is None:
@@ -174,10 +195,10 @@ class Recorder:
             feature = feature.clone()
         self.features[tap].append(feature)
         self._versions[tap].append(feature._version)
-        if self.num_calls is not None:
-            self._open[tap] -= 1
-            if all(n <= 0 for n in self._open.values()):
-                raise ForwardStopped
+        self.counts[tap] += 1
+        if self.num_calls is not None and all(
+                self.counts[t] >= n for t, n in self.num_calls.items()):
+            raise ForwardStopped
 
     def overwritten(self) -> List[Tap]:
         """Taps whose recorded tensor was changed in place afterwards."""

@@ -188,8 +188,7 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
             f"The forward of {type(net).__name__} does not reach the layer "
             f"'{silent[0]}'.") from failure
     features = {tap: f[0] for tap, f in recorder.features.items()}
-    num_calls = {tap: len(f) for tap, f in recorder.features.items()}
-    return features, num_calls, recorder.overwritten()
+    return features, dict(recorder.counts), recorder.overwritten()
 
 
 def model_config(model: Union[str, dict]) -> dict:

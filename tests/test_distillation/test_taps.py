@@ -17,6 +17,7 @@ def model():
     ('backbone.stages.1', Tap('backbone.stages.1')),
     ('backbone[-2]', Tap('backbone', index=-2)),
     ('fc:input', Tap('fc', 'input')),
+    ('fc:input[0]@-1', Tap('fc', 'input', 0, -1)),
 ])
 def test_parse(model, layer, expected):
     tap = Tap.parse(layer, model)
@@ -65,6 +66,33 @@ def test_sees_and_repairs_an_in_place_overwrite(model):
     with Recorder(model, [tap], clone=[tap]) as recorder:
         model(x)
     assert recorder.features[tap][0].min() < 0
+
+
+def test_one_of_several_calls():
+    """The pre-activation sum of a residual block, whose ReLU runs thrice."""
+    resnet = pytest.importorskip('mmdet.models').ResNet
+    model = nn.Module()
+    model.backbone = resnet(50, base_channels=4)
+    model.backbone.eval()
+    model.forward = model.backbone.forward
+    block = model.backbone.layer1[-1]
+    taps = [
+        Tap.parse(f'backbone.layer1.2.{x}', model)
+        for x in ('relu:input@-1', 'relu', 'bn3')
+    ]
+    with Recorder(model, taps, clone=taps) as recorder:
+        model(torch.rand(1, 3, 32, 32))
+    before, after, bn3 = (recorder.features[t] for t in taps)
+    assert recorder.counts[taps[0]] == 3 and len(before) == 1
+    assert before[0].shape[1] == block.bn3.num_features
+    torch.testing.assert_close(before[0].relu(), after[-1])
+    # the teacher's forward ends at that call, not at the first
+    with Recorder(model, taps[:1], num_calls={taps[0]: 3}) as recorder:
+        model(torch.rand(1, 3, 32, 32))
+    assert recorder.features[taps[0]][0].shape[1] == block.bn3.num_features
+    with pytest.raises(ValueError, match='is called 3 times'):
+        with Recorder(model, [Tap('backbone.layer1.2.relu', call=3)]):
+            model(torch.rand(1, 3, 32, 32))
 
 
 def test_other_errors_pass(model):
