@@ -171,11 +171,11 @@ def make_loading_safe(allow_pickle: bool = False) -> None:
     if not allow_pickle:
         os.environ[FORCE_SAFE] = '1'
 
-    def load_safely(filename, map_location='cpu', **_):
+    def load_from_inrn_mm(filename, map_location='cpu', **_):
         return load_state(filename, map_location, allow_pickle)
 
     CheckpointLoader.register_scheme(['', 'http://', 'https://', *MODEL_ZOOS],
-                                     load_safely, force=True)
+                                     load_from_inrn_mm, force=True)
 
 
 def _read(path: Path, map_location: str, allow_pickle: bool) -> object:

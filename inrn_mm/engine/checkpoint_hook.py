@@ -133,9 +133,9 @@ def _candidates(work_dir: Path) -> List[Path]:
     """Resumable files, best first: the one that ``last_checkpoint`` names,
     then earlier ones (those with a higher number are of another run)."""
     numbered = {
-        path: int(match.group(1))
+        path: int(path.stem.split('_')[1])
         for path in work_dir.glob('*.pth')
-        for match in [re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)] if match
+        if re.fullmatch(r'(epoch|iter)_\d+', path.stem)
     }
     pointer = work_dir / 'last_checkpoint'
     named = Path(pointer.read_text().strip()) if pointer.is_file() else Path()

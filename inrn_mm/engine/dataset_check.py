@@ -19,7 +19,7 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
     Args:
         cfg (Config): The config about to be run.
         loaders (list[str]): Its dataloaders to look at, e.g.
-            ``['train_dataloader']``.
+            ``['train_dataloader']``, and the evaluators that go with them.
 
     Raises:
         FileNotFoundError: Naming the path and how to set another.
@@ -46,6 +46,16 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
                     f'The annotation file {path} does not exist (looked for '
                     f'{osp.abspath(path)}): set --cfg-options '
                     f'{name}.ann_file=... or {name}.data_root=...')
+        name = loader.replace('dataloader', 'evaluator')
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            path = metric.get('ann_file') or ''
+            if path and '://' not in path and not metric.get(
+                    'backend_args') and not osp.isfile(path):
+                raise FileNotFoundError(
+                    f'The annotation file {path} of {name} does not exist '
+                    f'(looked for {osp.abspath(path)}): set --cfg-options '
+                    f'{name}.ann_file=... to that of the {loader}.')
 
 
 def explain_empty(cfg, loaders: List[str]) -> str:

@@ -59,6 +59,9 @@ def test(args: argparse.Namespace) -> None:
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--out must end in .pkl or .pickle, not {args.out}.')
     if args.show or args.show_dir:
+        if args.tta and cfg.get('default_scope') == 'mmpretrain':
+            raise ValueError("mmpretrain cannot draw augmented images: leave "
+                             'out --tta, or --show and --show-dir.')
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
     if args.tta:
         augment_test(cfg)
@@ -179,6 +182,7 @@ def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
     hook = hooks.visualization
     classifier = hook.type == 'VisualizationHook'  # mmpretrain's names
     hook['enable' if classifier else 'draw'] = True
+    hook.interval = 1
     if show:
         hook.update(show=True, wait_time=wait_time)
     if show_dir:

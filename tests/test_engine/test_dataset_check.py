@@ -64,6 +64,16 @@ def test_annotation_file_missing_in_a_wrapper(loader):
         check_data_paths(loader, ['train_dataloader'])
 
 
+def test_annotation_file_of_the_evaluator(loader):
+    loader.val_evaluator = [dict(type='CocoMetric', ann_file='gone.json')]
+    check_data_paths(loader, ['train_dataloader'])
+    with pytest.raises(
+            FileNotFoundError,
+            match=r'gone\.json of val_evaluator does not exist.*val_evaluator'
+            r'\.ann_file=\.\.\. to that of the val_dataloader'):
+        check_data_paths(loader, ['val_dataloader'])
+
+
 def test_good_dataset(copied):
     check(copied)
 
@@ -104,7 +114,7 @@ def test_why_a_dataset_is_empty(loader):
     message = explain_empty(loader, ['train_dataloader'])
     assert 'annotations.json has 6 images' in message
     assert 'the categories box, disc, triangle' in message
-    assert "train_dataloader.dataset.metainfo.classes=('cat', 'dog')" in message
+    assert "dataset.metainfo.classes=('cat', 'dog')" in message
 
 
 @pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
