@@ -2,7 +2,9 @@
 
 Importing the package registers its models, losses and hooks with mmengine.
 """
-from . import backbones, distillation, layers, registry
+from . import backbones, distillation, engine, layers, registry
 from .version import __version__
 
-__all__ = ['__version__', 'backbones', 'distillation', 'layers', 'registry']
+__all__ = [
+    '__version__', 'backbones', 'distillation', 'engine', 'layers', 'registry'
+]
