@@ -1,4 +1,6 @@
 """Every shipped config, and the metafiles about them."""
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,15 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import inrn_mm  # noqa: F401
+from inrn_mm.distillation.losses import OverhaulLoss
+from inrn_mm.distillation.teacher import model_config
 
 pytest.importorskip('mmdet')
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted((ROOT / 'configs' / 'inrn').glob('*.py'))
+DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
+STUDENTS = sorted(
+    set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
 # schedules change nothing in the model, and these hold all students
 MODEL_CONFIGS = [p for p in DETECTORS if p.name.endswith('_kd_coco.py')]
 
@@ -70,6 +77,115 @@ def test_distilled_model_builds(path, quick_init):
         assert align.conv.out_channels == width
 
 
+METHODS = dict(
+    kd='LogitKDLoss',
+    dkd='DecoupledKDLoss',
+    dist='DISTLoss',
+    fitnet='FitNetLoss',
+    at='AttentionTransferLoss',
+    ofd='OverhaulLoss',
+    review='ReviewLoss',
+    pkd='PearsonLoss',
+    cwd='ChannelWiseLoss',
+    mgd='MaskedGenerativeLoss',
+    fgd='FocalGlobalLoss',
+    inrn='StageMSELoss')
+
+
+@lru_cache(maxsize=None)
+def parsed(path):
+    """Parsing takes a second: once for each file, not to be changed."""
+    return Config.fromfile(path)
+
+
+@pytest.mark.parametrize('path', DISTILLED, ids=lambda p: p.stem)
+def test_comparison_differs_in_the_method_only(path):
+    cfg = parsed(path)
+    detector, networks, method, _ = path.stem.split('_')
+    student = networks.replace('-from-r101', '')
+    folder = 'inrn' if 'rcnn' in detector else 'distill'
+    alone = parsed(ROOT / f'configs/{folder}/{detector}_{student}_coco.py')
+    model = cfg.model
+    losses = [loss.type for loss in model.distill_losses]
+    assert losses == [METHODS[method]]
+    assert '_r101_' in model.teacher_checkpoint
+    assert model.student.backbone == alone.model.backbone
+    assert model.student.type == alone.model.type
+    for key in ('train_dataloader', 'val_evaluator', 'train_cfg',
+                'param_scheduler'):
+        assert cfg[key] == alone[key], key
+    assert cfg.optim_wrapper.optimizer == alone.optim_wrapper.optimizer
+    # sums over the map, which have large gradients at first
+    if method in ('ofd', 'mgd', 'fgd'):
+        assert cfg.optim_wrapper.clip_grad.max_norm == 35
+
+
+@pytest.mark.parametrize('path', STUDENTS, ids=lambda p: p.stem)
+def test_one_stage_students(path):
+    cfg = Config.fromfile(path)
+    assert cfg.optim_wrapper.optimizer.lr == 0.01
+    assert cfg.train_dataloader.dataset.data_root == 'data/coco'
+    assert 'inrn_mm' in cfg.custom_imports.imports
+
+
+def narrow(cfg):
+    """The same layers with an eighth of the channels."""
+    backbone = cfg.backbone
+    if backbone.type == 'ResNet':
+        backbone.base_channels = 8
+        cfg.neck.in_channels = [32, 64, 128, 256]
+    else:
+        backbone.arch = dict(widths=[8, 16, 32, 64], depths=[2, 2, 8, 2])
+        cfg.neck.in_channels = [8, 16, 32, 64]
+    if 'roi_head' in cfg:
+        cfg.roi_head.bbox_head.fc_out_channels = 32
+    return cfg
+
+
+# layers of necks and heads have one name, whatever the student's backbone
+BUILT = [
+    p for p in DISTILLED
+    if p.name.startswith(('faster-rcnn_r50', 'retinanet', 'gfl'))
+    or '_ofd_' in p.name
+]
+
+
+@lru_cache(maxsize=None)
+def narrow_teacher(config):
+    return narrow(model_config(config))
+
+
+@pytest.mark.parametrize('path', BUILT, ids=lambda p: p.stem)
+def test_layers_of_a_method_exist(path, quick_init):
+    cfg = deepcopy(parsed(path).model)
+    cfg.teacher = narrow_teacher(cfg.teacher)
+    cfg.student = narrow(cfg.student)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg)
+    loss, = model.distill_losses
+    assert cfg.teacher.backbone.depth == 101
+    if isinstance(loss, OverhaulLoss):
+        # the norms named exist and fit the features
+        loss.attach_teacher([None] * 4, model.teacher.net)
+        assert [s.index for s, _ in model.taps[0]] == [None] * 4
+    assert len(model.loss_names[0]) == len(loss.pairs)
+
+
+def test_heads_that_begin_as_the_teachers():
+    """FGD's inheriting strategy."""
+    model = parsed(ROOT / 'configs/distill' /
+                   'faster-rcnn_r50-from-r101_fgd_coco.py').model
+    student = model.student
+    for name, part in (('neck', student.neck),
+                       ('rpn_head', student.rpn_head),
+                       ('roi_head.bbox_head', student.roi_head.bbox_head)):
+        assert part.init_cfg == dict(
+            type='Pretrained',
+            checkpoint=model.teacher_checkpoint,
+            prefix=f'{name}.')
+    assert 'resnet50' in student.backbone.init_cfg.checkpoint
+
+
 def test_coco_folder_comes_from_the_environment(monkeypatch):
     path = ROOT / 'configs/inrn/mask-rcnn_inrn-m_kd_coco.py'
     assert Config.fromfile(
@@ -92,7 +208,7 @@ def test_metafile_lists_the_configs():
         listed.update({m['Config']: m['Name'] for m in meta['Models']})
     assert listed == {
         str(p.relative_to(ROOT)): p.stem
-        for p in DETECTORS
+        for p in DETECTORS + DISTILLED + STUDENTS
     }
 
 

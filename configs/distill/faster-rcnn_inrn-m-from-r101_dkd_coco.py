@@ -1,0 +1,13 @@
+# Faster R-CNN with INRN-M, from scratch, distilled from ResNet101-FPN by
+# DKD.
+_base_ = [
+    '../inrn/faster-rcnn_inrn-m_coco.py', '../_base_/distill_dkd.py',
+    '../_base_/teacher_faster-rcnn_r101.py'
+]
+
+model = dict(
+    _delete_=True,
+    student=_base_.model,
+    teacher=_base_.teacher,
+    teacher_checkpoint=_base_.teacher_checkpoint,
+    **_base_.distill)
