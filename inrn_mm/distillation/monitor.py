@@ -26,7 +26,7 @@ def gradient_ratio(term: Tensor, task: Tensor, feature: Tensor) -> Tensor:
         feature (Tensor): The student's feature that both depend on.
 
     Returns:
-        Tensor: The ratio, 0 where the feature has no gradient.
+        Tensor: The ratio, 0 where one of them has no gradient there.
     """
     norms = []
     for loss in (term, task):
@@ -34,6 +34,7 @@ def gradient_ratio(term: Tensor, task: Tensor, feature: Tensor) -> Tensor:
         if loss.requires_grad and feature.requires_grad:
             grad, = torch.autograd.grad(
                 loss, feature, retain_graph=True, allow_unused=True)
-        norms.append(
-            feature.new_zeros(()) if grad is None else grad.float().norm())
+        if grad is None:
+            return feature.new_zeros(())
+        norms.append(grad.float().norm())
     return norms[0] / norms[1].clamp(min=1e-12)

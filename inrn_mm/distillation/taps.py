@@ -97,7 +97,8 @@ class Tap:
 
     def pick(self, value: Any) -> Tensor:
         """Take this tap's tensor out of what a module got or returned."""
-        if self.index is not None and isinstance(value, (tuple, list)):
+        if (self.index is not None and self.source == 'output'
+                and isinstance(value, (tuple, list))):
             if not -len(value) <= self.index < len(value):
                 raise ValueError(
                     f"The layer '{self}' does not exist: '{self.path}' gives "
@@ -130,8 +131,8 @@ class Recorder:
             forward; when all have, the forward is stopped by
             :class:`ForwardStopped`, which the block swallows.
             Defaults to None, run to the end.
-        clone (set[Tap]): Taps whose tensor a later layer overwrites in place.
-            Defaults to none.
+        clone (Sequence[Tap]): Taps whose tensor a later layer overwrites in
+            place: the network goes on with a copy. Defaults to none.
 
     Attributes:
         features (dict[Tap, list[Tensor]]): The tensors, one for each call
@@ -187,18 +188,26 @@ class Recorder:
         for records in (self.features, self._versions):
             records[tap] = [records[tap][tap.call]]
 
-    def _record(self, tap: Tap, value: Any) -> None:
-        if tap.source == 'input' and tap.index is None:
-            value = value[0]
-        feature = tap.pick(value)
-        if tap in self.clone:
-            feature = feature.clone()
+    def _record(self, tap: Tap, value: Any) -> Any:
+        position = tap.index
+        if tap.source == 'input' and position is None:
+            position = 0
+        feature = tap.pick(
+            value[position] if tap.source == 'input' else value)
         self.features[tap].append(feature)
         self._versions[tap].append(feature._version)
         self.counts[tap] += 1
         if self.num_calls is not None and all(
                 self.counts[t] >= n for t, n in self.num_calls.items()):
             raise ForwardStopped
+        if tap not in self.clone:
+            return None
+        # what comes next may overwrite the copy
+        if isinstance(value, Tensor):
+            return feature.clone()
+        items = list(value)
+        items[position or 0] = feature.clone()
+        return type(value)(items)
 
     def overwritten(self) -> List[Tap]:
         """Taps whose recorded tensor was changed in place afterwards."""

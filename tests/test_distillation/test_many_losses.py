@@ -102,6 +102,15 @@ def test_gradient_ratio(iteration_0):
     torch.testing.assert_close(ratio, mse.norm() / task.norm())
 
 
+def test_gradient_ratio_before_an_in_place_layer(iteration_0):
+    """The network goes on from the tapped tensor, through a copy."""
+    layer = 'backbone.stages.1.1'
+    model = build([dict(type=MSE, pairs=[(layer, layer)])])
+    assert model._clone
+    losses = model(**toy_batch(model), mode='loss')
+    assert 0 < losses[f'grad_ratio_stage_mse.{layer}'] < 1e3
+
+
 def test_gradient_ratio_only_at_the_interval(iteration_0):
     hub = MessageHub.get_current_instance()
     model = build([dict(type=MSE, pairs=[(1, 1)])], ratio_interval=5)

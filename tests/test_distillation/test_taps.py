@@ -63,9 +63,14 @@ def test_sees_and_repairs_an_in_place_overwrite(model):
         model(x)
     assert recorder.overwritten() == [tap]
     assert recorder.features[tap][0].min() >= 0
-    with Recorder(model, [tap], clone=[tap]) as recorder:
-        model(x)
-    assert recorder.features[tap][0].min() < 0
+    expected = model(x)
+    for layer in ('backbone.stages.0.1', 'backbone.stages.0.2:input'):
+        tap = Tap.parse(layer, model)
+        with Recorder(model, [tap], clone=[tap]) as recorder:
+            out = model(x)
+        assert recorder.overwritten() == []
+        assert recorder.features[tap][0].min() < 0
+        torch.testing.assert_close(out, expected)
 
 
 def test_one_of_several_calls():
