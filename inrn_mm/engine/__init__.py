@@ -6,11 +6,12 @@ from .dataset_check import DatasetCheckHook
 from .dist import CPUDistributedDataParallel
 from .epoch_seed_hook import EpochSeedHook
 from .nonfinite_hook import NonFiniteLossHook
+from .teacher_check_hook import TeacherCheckHook
 from .user_error import user_errors
 
 __all__ = [
     'AtomicCheckpointHook', 'CPUDistributedDataParallel', 'CheckpointFitHook',
     'DatasetCheckHook', 'EpochSeedHook', 'NonFiniteLossHook',
-    'find_last_checkpoint', 'load_state', 'load_weights', 'make_loading_safe',
-    'user_errors'
+    'TeacherCheckHook', 'find_last_checkpoint', 'load_state', 'load_weights',
+    'make_loading_safe', 'user_errors'
 ]

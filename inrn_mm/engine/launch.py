@@ -122,8 +122,11 @@ def add_hooks(cfg: Config) -> None:
         saver.type = 'AtomicCheckpointHook'
     custom = list(cfg.get('custom_hooks') or [])
     present = {hook.get('type') for hook in custom}
+    added = list(HOOKS_ADDED)
+    if cfg.get('model', {}).get('type') == 'KnowledgeDistiller':
+        added.append('TeacherCheckHook')
     cfg.custom_hooks = custom + [
-        dict(type=hook) for hook in HOOKS_ADDED if hook not in present
+        dict(type=hook) for hook in added if hook not in present
     ]
     custom_imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
     imports = custom_imports.imports
