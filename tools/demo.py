@@ -20,20 +20,27 @@ def parse_args() -> argparse.Namespace:
         epilog='example: bash tools/demo.sh --quick --work-dir /tmp/demo',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        '--task', choices=TASKS, default=TASKS[0],
+        '--task',
+        choices=TASKS,
+        default=TASKS[0],
         help='what to show (default: %(default)s)')
     parser.add_argument(
-        '--quick', action='store_true',
+        '--quick',
+        action='store_true',
         help='a run of about a minute that only shows that everything works')
     parser.add_argument(
-        '--mask', action='store_true',
+        '--mask',
+        action='store_true',
         help='Mask R-CNN in place of Faster R-CNN')
     parser.add_argument(
-        '--work-dir', type=Path,
+        '--work-dir',
+        type=Path,
         help='folder of everything that is made (default: work_dirs/demo, '
         'with -mask and -quick added)')
     parser.add_argument(
-        '--seed', type=int, default=0,
+        '--seed',
+        type=int,
+        default=0,
         help='of the images and the trainings (default: %(default)s)')
     return parser.parse_args()
 
@@ -44,8 +51,7 @@ def main() -> None:
     # after parsing: these imports take seconds
     from inrn_mm.demo import DemoOptions, StepFailed, load_task
     work_dir = args.work_dir or Path(
-        'work_dirs',
-        'demo' + '-mask' * args.mask + '-quick' * args.quick)
+        'work_dirs', 'demo' + '-mask' * args.mask + '-quick' * args.quick)
     options = DemoOptions(quick=args.quick, mask=args.mask, seed=args.seed)
     try:
         report = load_task(args.task)(work_dir, options, ROOT)

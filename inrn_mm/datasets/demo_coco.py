@@ -34,10 +34,10 @@ DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven',
 # skimage.data (text, microscopy) is no photograph or needs a download.
 PHOTOGRAPHS = {
     'sklearn.datasets': ('images/china.jpg', 'images/flower.jpg'),
-    'skimage.data': ('astronaut.png', 'brick.png', 'camera.png', 'chelsea.png',
-                     'coffee.png', 'grass.png', 'gravel.png',
-                     'hubble_deep_field.jpg', 'motorcycle_left.png',
-                     'rocket.jpg'),
+    'skimage.data':
+    ('astronaut.png', 'brick.png', 'camera.png', 'chelsea.png', 'coffee.png',
+     'grass.png', 'gravel.png', 'hubble_deep_field.jpg', 'motorcycle_left.png',
+     'rocket.jpg'),
 }
 
 SPLITS = ('train', 'val')
@@ -265,18 +265,18 @@ def compose_image(
         _lay_heap(rng, image, objects, settings, scan_of)
     sides = list(
         np.exp(
-            rng.uniform(*np.log(settings.side),
-                        rng.integers(settings.objects[0],
-                                     settings.objects[1] + 1))))
+            rng.uniform(
+                *np.log(settings.side),
+                rng.integers(settings.objects[0], settings.objects[1] + 1))))
     if rng.random() < settings.tiny:
         sides.append(rng.uniform(*TINY_SIDE))
     # Large ones first: what comes later still finds a gap.
     for side in sorted(sides, reverse=True):
         label = int(rng.integers(settings.classes))
         index, glyph = scan_of(label)
-        alpha = _draw_glyph(glyph, side * settings.size,
-                            rng.uniform(-settings.max_angle,
-                                        settings.max_angle))
+        alpha = _draw_glyph(
+            glyph, side * settings.size,
+            rng.uniform(-settings.max_angle, settings.max_angle))
         spot = _find_spot(rng, alpha, objects, settings.size)
         if spot is not None:
             _lay(rng, image, objects, alpha, spot,
@@ -300,9 +300,8 @@ def encode_rle(mask: np.ndarray) -> dict:
     return dict(size=list(mask.shape), counts=counts.tolist())
 
 
-def _background(
-        rng: np.random.Generator, split: str, size: int,
-        photographs: Dict[str, np.ndarray]) -> Tuple[np.ndarray, dict]:
+def _background(rng: np.random.Generator, split: str, size: int,
+                photographs: Dict[str, np.ndarray]) -> Tuple[np.ndarray, dict]:
     """Cut a square out of the split's part of a photograph and dim it."""
     name = str(rng.choice(list(photographs)))
     photograph = photographs[name]
@@ -337,8 +336,7 @@ def _draw_glyph(glyph: np.ndarray, side: float, angle: float) -> np.ndarray:
 
 
 def _find_spot(rng: np.random.Generator, alpha: np.ndarray,
-               objects: List[dict],
-               size: int) -> Optional[Tuple[int, int]]:
+               objects: List[dict], size: int) -> Optional[Tuple[int, int]]:
     """Find a place that leaves what is already there visible."""
     height, width = alpha.shape
     solid = alpha > 0.5
@@ -373,15 +371,12 @@ def _lay(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
         below['mask'] &= ~mask
     objects.append(
         dict(
-            entry,
-            mask=mask,
-            area=np.count_nonzero(mask),
+            entry, mask=mask, area=np.count_nonzero(mask),
             max_cover=MAX_COVER))
 
 
-def _lay_heap(rng: np.random.Generator, image: np.ndarray,
-              objects: List[dict], settings: DemoCocoSettings,
-              scan_of) -> None:
+def _lay_heap(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
+              settings: DemoCocoSettings, scan_of) -> None:
     """Heap small digits of one class: one crowd object."""
     size = settings.size
     label = int(rng.integers(settings.classes))
@@ -389,12 +384,13 @@ def _lay_heap(rng: np.random.Generator, image: np.ndarray,
     heap: List[dict] = []
     for _ in range(int(rng.integers(8, 14))):
         index, glyph = scan_of(label)
-        alpha = _draw_glyph(glyph, rng.uniform(*HEAP_SIDE) * size,
+        alpha = _draw_glyph(glyph,
+                            rng.uniform(*HEAP_SIDE) * size,
                             rng.uniform(-180, 180))
         height, width = alpha.shape
         x, y = (centre + rng.normal(0, 0.06 * size, 2)).astype(int)
-        spot = (int(np.clip(x, 0, size - width)),
-                int(np.clip(y, 0, size - height)))
+        spot = (int(np.clip(x, 0,
+                            size - width)), int(np.clip(y, 0, size - height)))
         _lay(rng, image, heap, alpha, spot, dict(samples=[index]))
     mask = np.any([o['mask'] for o in heap], axis=0)
     objects.append(
@@ -422,7 +418,8 @@ def _write_split(folder: Path, split: str, settings: DemoCocoSettings,
         image, source, objects = compose_image(rng, split, settings,
                                                photographs, glyphs)
         file_name = f'{image_id:012d}.jpg'
-        encoded = cv2.imencode('.jpg', image.round().astype(np.uint8),
+        encoded = cv2.imencode('.jpg',
+                               image.round().astype(np.uint8),
                                [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
         (images_dir / file_name).write_bytes(encoded.tobytes())
         images.append(
@@ -463,11 +460,8 @@ def _annotation(annotation_id: int, image_id: int, entry: dict) -> dict:
         image_id=image_id,
         category_id=entry['label'] + 1,
         iscrowd=entry['iscrowd'],
-        bbox=[
-            x, y,
-            int(columns.max()) + 1 - x,
-            int(rows.max()) + 1 - y
-        ],
+        bbox=[x, y, int(columns.max()) + 1 - x,
+              int(rows.max()) + 1 - y],
         area=int(np.count_nonzero(mask)),
         segmentation=encode_rle(mask),
         digit_samples=entry['samples'])
@@ -494,14 +488,16 @@ def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
         epilog='Example: python -m inrn_mm.datasets.demo_coco '
         'data/demo_coco --train 200 --val 50 --size 160 --seed 0')
     parser.add_argument('out', help='folder of the set')
-    for name, text in (('train', 'training images'),
-                       ('val', 'validation images'),
+    for name, text in (('train', 'training images'), ('val',
+                                                      'validation images'),
                        ('size', 'side of an image in pixels'),
                        ('seed', 'seed of every random choice'),
                        ('classes', 'number of digit classes, 1 to 10')):
         default = getattr(defaults, name)
         parser.add_argument(
-            f'--{name}', type=int, default=default,
+            f'--{name}',
+            type=int,
+            default=default,
             help=f'{text} (default: {default})')
     return parser.parse_args(args)
 

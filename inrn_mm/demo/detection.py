@@ -15,13 +15,13 @@ from .speed import slowness
 from .steps import Steps, clock, say
 from .worker import run_tool
 
-# Model to (title, config's middle part). The config of each is
-# configs/demo/{detector}_{middle part}_demo.py; the distilled student is
-# evaluated in the plain student's config.
+# Model to (title, config to train, config to evaluate), of the configs the
+# middle part: configs/demo/{detector}_{middle part}_demo.py. The distilled
+# student is evaluated in the plain student's config.
 MODELS = {
-    'teacher': ('the teacher, ResNet101-FPN', 'r101', 'r101'),
-    'student': ('the student alone, INRN-M', 'inrn-m', 'inrn-m'),
-    'distilled': ('the student distilled', 'inrn-m_kd', 'inrn-m'),
+    'teacher': ('ResNet101-FPN teacher', 'r101', 'r101'),
+    'student': ('INRN-M alone', 'inrn-m', 'inrn-m'),
+    'distilled': ('INRN-M distilled', 'inrn-m_kd', 'inrn-m'),
 }
 DATA = DemoCocoSettings(train=512, val=100, size=128)
 QUICK_DATA = replace(DATA, train=32, val=10)
@@ -79,7 +79,8 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
             Config.fromfile(argv[0]).train_cfg.max_epochs
         steps.run(
             f'train_{name}',
-            run_tool, (root / 'tools/train.py', [*argv, '--resume'], environment),
+            run_tool,
+            (root / 'tools/train.py', [*argv, '--resume'], environment),
             made_from=made_from,
             after=['data'] + ['train_teacher'] * (name == 'distilled'),
             products=[work_dir / name / 'last_checkpoint'],
@@ -109,7 +110,8 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     }
     steps.run(
         'report',
-        write_report, (work_dir, models, options, estimated, dict(steps.seconds)),
+        write_report,
+        (work_dir, models, options, estimated, dict(steps.seconds)),
         made_from=dict(models=models),
         after=[f'test_{name}' for name in MODELS],
         products=[report],
@@ -146,13 +148,12 @@ def train_command(name: str, options: DemoOptions, root: Path,
         changes += [
             f'train_cfg.max_epochs={QUICK_EPOCHS}',
             f'param_scheduler.1.T_max={QUICK_EPOCHS}',
+            'default_hooks.logger.interval=2', 'log_processor.window_size=2'
         ]
     if name == 'distilled':
         changes.append('model.teacher_checkpoint='
                        f"{checkpoint(work_dir / 'teacher')}")
-    argv = [
-        config, '--work-dir', work_dir / name, '--cfg-options', *changes
-    ]
+    argv = [config, '--work-dir', work_dir / name, '--cfg-options', *changes]
     sources = sorted((root / 'configs/demo').rglob('*.py'))
     return argv, dict(
         argv=list(map(str, argv[3:])),

@@ -69,9 +69,9 @@ def write_report(work_dir: Path, models: Dict[str, Tuple[str, str]],
         f'INRN-M distilled into {detector}',
         'A student with the INRN-M backbone learns to find handwritten digits '
         'on photographs, once alone and once under a ResNet101-FPN teacher '
-        '(stage features, Eq. 3 of the paper); all from scratch.'
-        + (' A quick run: it shows that everything works, the figures mean '
-           'nothing.' if options.quick else ''),
+        '(stage features, Eq. 3 of the paper); all from scratch.' +
+        (' A quick run: it shows that everything works, the figures mean '
+         'nothing.' if options.quick else ''),
         facts={
             'AP50 of the distilled student':
             figure_of(results['distilled'].metric('bbox', 'mAP_50')),
@@ -79,7 +79,8 @@ def write_report(work_dir: Path, models: Dict[str, Tuple[str, str]],
             figure_of(results['student'].metric('bbox', 'mAP_50')),
             'AP50 of the teacher':
             figure_of(results['teacher'].metric('bbox', 'mAP_50')),
-            'time in all': clock(sum(seconds.values())),
+            'time in all':
+            clock(sum(seconds.values())),
         })
     add_results(page, results, tasks)
     add_curves(page, results)
@@ -126,18 +127,22 @@ def add_results(page: ReportPage, results: Dict[str, Result],
     for result in results.values():
         iterations = sum(line['iterations'] for line in result.train)
         rows.append([
-            result.title,
-            *(figure_of(result.metric(*name)) for name in names),
+            result.title, *(figure_of(result.metric(*name)) for name in names),
             f'{result.parameters / 1e6:.1f} M', f'{iterations}',
             clock(result.seconds)
         ])
     labels = {'bbox': 'box', 'segm': 'mask'}
     students = [i for i, n in enumerate(results) if n != 'teacher']
     best = [(max(students, key=lambda i: rows[i][c]), c)
-            for c in range(1, len(names) + 1)]
+            for c in range(1,
+                           len(names) + 1)
+            if len({rows[i][c]
+                    for i in students}) > 1]
     page.table(
-        ['', *(f'{labels[t]} {SHORT[m]}' for t, m in names), 'parameters',
-         'iterations', 'training'],
+        [
+            '', *(f'{labels[t]} {SHORT[m]}'
+                  for t, m in names), 'parameters', 'iterations', 'training'
+        ],
         rows,
         best=best,
         caption='Parameters of the whole detector. Training: seconds of the '
@@ -147,32 +152,37 @@ def add_results(page: ReportPage, results: Dict[str, Result],
 
 def add_curves(page: ReportPage, results: Dict[str, Result]) -> None:
     """Task loss, distillation loss, AP over the training."""
+    titles = {name: result.title for name, result in results.items()}
     own = set(results['student'].train[0]['losses'])
     panels: Dict[str, dict] = {
-        'task loss': {}, 'distillation loss': {}, 'box AP': {},
+        'task loss': {},
+        'distillation loss': {},
+        'box AP': {},
         'box AP50': {}
     }
     for name, result in results.items():
         for line in result.train:
             task = sum(v for k, v in line['losses'].items() if k in own)
             rest = sum(v for k, v in line['losses'].items() if k not in own)
-            panels['task loss'].setdefault(name, []).append(
+            panels['task loss'].setdefault(titles[name], []).append(
                 (line['iter'], task))
             if set(line['losses']) - own:
-                panels['distillation loss'].setdefault(name, []).append(
-                    (line['iter'], rest))
+                panels['distillation loss'].setdefault(titles[name],
+                                                       []).append(
+                                                           (line['iter'],
+                                                            rest))
         for panel, metric in (('box AP', 'mAP'), ('box AP50', 'mAP_50')):
-            panels[panel][name] = [
-                (line['iter'], max(line[f'coco/bbox_{metric}'], 0))
-                for line in result.val if f'coco/bbox_{metric}' in line
-            ]
+            panels[panel][titles[name]] = [(line['iter'],
+                                            max(line[f'coco/bbox_{metric}'],
+                                                0)) for line in result.val
+                                           if f'coco/bbox_{metric}' in line]
     page.section(
         'Training',
         'The task loss is that of the detector itself (RPN and RoI heads); '
         'the distillation loss is the weighted sum over the four stages.')
     page.figure(
         plot_curves(panels, markers=('box AP', 'box AP50')),
-        'Losses: mean over each eight iterations. AP: on the validation '
+        'Losses: means over a few iterations. AP: on the validation '
         'images after each epoch.')
 
 
@@ -246,7 +256,8 @@ def add_times(page: ReportPage, estimated: Dict[str, float],
               seconds: Dict[str, float]) -> None:
     """Estimated and used time of each step."""
     page.section('Time')
-    rows = [[name.replace('_', ' '), clock(estimated[name]),
+    rows = [[name.replace('_', ' '),
+             clock(estimated[name]),
              clock(spent)] for name, spent in seconds.items()]
     rows.append([
         'all',
@@ -274,8 +285,7 @@ def add_commands(page: ReportPage, results: Dict[str, Result],
 
 
 def _weights(folder: Path) -> Optional[Path]:
-    return max(
-        folder.glob('epoch_*.pth'), key=lambda p: p.stat().st_mtime)
+    return max(folder.glob('epoch_*.pth'), key=lambda p: p.stat().st_mtime)
 
 
 def _relative(path: str) -> str:
@@ -286,7 +296,6 @@ def _relative(path: str) -> str:
 # Shorter labels on the pictures.
 DIGITS = {
     name: str(i)
-    for i, name in enumerate(
-        ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven',
-         'eight', 'nine'))
+    for i, name in enumerate(('zero', 'one', 'two', 'three', 'four', 'five',
+                              'six', 'seven', 'eight', 'nine'))
 }

@@ -147,14 +147,18 @@ class Steps:
             words = f' {share:4.0%} {words},'
         if share > 0.1:  # by now the step's own pace is known better
             self.estimates[name] = (now - start) / share
+        else:
+            self.estimates[name] = max(self.estimates[name], now - start)
         left = clock(max(self.left(name, share), 0))
         show(f'{number}:{words} {clock(now - start)}, about {left} to the end')
 
     def _key(self, name: str, made_from: Optional[dict],
              after: Sequence[str]) -> str:
         """Fingerprint of a step and of those before it."""
-        content = [name, made_from or {}, [self.state[n]['key'] for n in after],
-                   [self.state[n].get('run') for n in after]]
+        content = [
+            name, made_from or {}, [self.state[n]['key'] for n in after],
+            [self.state[n].get('run') for n in after]
+        ]
         return hashlib.sha256(
             json.dumps(content, sort_keys=True,
                        default=str).encode()).hexdigest()[:16]

@@ -30,7 +30,8 @@ def call(log: Path, function: Callable, args: Sequence) -> None:
         sys.stderr.flush()
 
 
-def run_tool(script: Path, argv: Sequence, environment: Dict[str, str]) -> None:
+def run_tool(script: Path, argv: Sequence, environment: Dict[str,
+                                                             str]) -> None:
     """Run a script of ``tools/`` as ``python SCRIPT ARGV`` does.
 
     Args:

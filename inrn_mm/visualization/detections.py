@@ -71,7 +71,10 @@ class DetectionPainter:
         sample = DetDataSample(gt_instances=instances) if scores is None \
             else DetDataSample(pred_instances=instances)
         large = cv2.resize(
-            image, None, fx=self.scale, fy=self.scale,
+            image,
+            None,
+            fx=self.scale,
+            fy=self.scale,
             interpolation=cv2.INTER_CUBIC)
         self.visualizer.add_datasample(
             'picture',

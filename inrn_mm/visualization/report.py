@@ -1,6 +1,7 @@
 """A report as one self-contained HTML page."""
 import base64
 import io
+import math
 import os
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
@@ -20,7 +21,7 @@ COLOURS = ('#4063d8', '#d1495b', '#2a9d6f', '#b07aa1', '#e08e0b', '#5f6b7a')
 class ReportPage:
     """Collects blocks, section by section, and writes the page.
 
-    Everything is embedded: plots as SVG, pictures as PNG, no scripts, no
+    Everything is embedded: plots as SVG, pictures as JPEG, no scripts, no
     links to other files. Texts are escaped.
 
     Args:
@@ -71,8 +72,12 @@ class ReportPage:
                 raise ValueError(
                     f'A row has {len(row)} cells, the table {len(columns)} '
                     f'columns: {list(row)}')
-        self._add('table', columns=columns, rows=rows, caption=caption,
-                  best=set(best))
+        self._add(
+            'table',
+            columns=columns,
+            rows=rows,
+            caption=caption,
+            best=set(best))
 
     def figure(self, figure: Figure, caption: str = '') -> None:
         """Add a matplotlib figure, as SVG."""
@@ -132,10 +137,11 @@ class ReportPage:
         return path
 
 
-def plot_curves(panels: Dict[str, Dict[str, Curve]],
-                xlabel: str = 'iteration',
-                markers: Sequence[str] = ()) -> Figure:
-    """Plot curves side by side, one panel for each quantity.
+def plot_curves(
+    panels: Dict[str, Dict[str, Curve]],
+    xlabel: str = 'iteration',
+    markers: Sequence[str] = ()) -> Figure:
+    """Plot curves, one panel for each quantity, two in a row.
 
     A name has the same colour in all panels; a panel without curves is left
     out.
@@ -151,15 +157,23 @@ def plot_curves(panels: Dict[str, Dict[str, Curve]],
         Figure: Not bound to pyplot.
     """
     panels = {
-        quantity: {name: curve
-                   for name, curve in curves.items() if len(curve)}
+        quantity: {
+            name: curve
+            for name, curve in curves.items() if len(curve)
+        }
         for quantity, curves in panels.items()
     }
-    panels = {quantity: curves for quantity, curves in panels.items() if curves}
-    names = list(dict.fromkeys(n for curves in panels.values() for n in curves))
-    figure = Figure(figsize=(4.6 * max(len(panels), 1), 3.4))
+    panels = {
+        quantity: curves
+        for quantity, curves in panels.items() if curves
+    }
+    names = list(
+        dict.fromkeys(n for curves in panels.values() for n in curves))
+    columns = min(len(panels), 2)
+    rows = math.ceil(len(panels) / 2)
+    figure = Figure(figsize=(5 * max(columns, 1), 3 * max(rows, 1)))
     for i, (quantity, curves) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), i + 1)
+        axes = figure.add_subplot(rows, columns, i + 1)
         for name, curve in curves.items():
             axes.plot(
                 *zip(*curve),
@@ -179,8 +193,9 @@ def plot_curves(panels: Dict[str, Dict[str, Curve]],
 
 
 def picture_uri(picture: np.ndarray) -> str:
-    """Embed a uint8 BGR picture of shape (H, W, 3) as a PNG data URI."""
-    return _data_uri('image/png', cv2.imencode('.png', picture)[1].tobytes())
+    """Embed a uint8 BGR picture of shape (H, W, 3) as a JPEG data URI."""
+    encoded = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+    return _data_uri('image/jpeg', encoded.tobytes())
 
 
 def _data_uri(mime: str, content: bytes) -> str:

@@ -28,7 +28,7 @@ h2 { font-size: 20px; margin: 0 0 6px; }
 section { padding: 22px 24px; margin-top: 20px; }
 section p { margin: 0 0 14px; max-width: 80ch; color: var(--soft); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 14px;
+table { border-collapse: collapse; min-width: 55%; font-size: 14px;
         font-variant-numeric: tabular-nums; }
 th, td { padding: 8px 12px; border-bottom: 1px solid var(--line);
          text-align: right; white-space: nowrap; }

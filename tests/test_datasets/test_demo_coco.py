@@ -40,8 +40,8 @@ def test_layout_is_that_of_coco(folder):
             picture = cv2.imread(
                 str(folder / f'{split}2017' / image['file_name']))
             assert picture.shape == (image['height'], image['width'], 3)
-        assert [c['name'] for c in content['categories']] == list(
-            demo_coco.DIGIT_NAMES)
+        assert [c['name']
+                for c in content['categories']] == list(demo_coco.DIGIT_NAMES)
         ids = [a['id'] for a in content['annotations']]
         assert len(set(ids)) == len(ids) > number
 
@@ -61,8 +61,7 @@ def test_objects_of_an_image_share_no_pixel(folder):
     coco = COCO(folder / 'annotations/instances_train2017.json')
     for image_id in coco.getImgIds():
         masks = [
-            coco.annToMask(a)
-            for a in coco.loadAnns(coco.getAnnIds(image_id))
+            coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(image_id))
         ]
         assert np.sum(masks, axis=0).max() == 1
 
@@ -89,8 +88,9 @@ def test_crowds_and_tiny_digits_are_there(folder):
 
 def test_splits_share_no_digit_and_no_pixel_of_a_photograph(folder):
     train, val = annotations(folder, 'train'), annotations(folder, 'val')
-    samples = [{i for a in s['annotations'] for i in a['digit_samples']}
-               for s in (train, val)]
+    samples = [{i
+                for a in s['annotations']
+                for i in a['digit_samples']} for s in (train, val)]
     assert samples[0] and samples[1] and not samples[0] & samples[1]
     right_edges, left_edges = {}, {}
     for image in train['images']:
@@ -162,11 +162,10 @@ def test_settings_out_of_range_are_refused(wrong, message):
 def test_run_lengths_decode_to_the_mask():
     from pycocotools import mask as coco_mask
     rng = np.random.default_rng(0)
-    for mask in (rng.random((7, 5)) > 0.5, np.ones((3, 4), bool),
-                 np.zeros((3, 4), bool)):
+    for mask in (rng.random((7, 5)) > 0.5, np.ones(
+        (3, 4), bool), np.zeros((3, 4), bool)):
         rle = encode_rle(mask)
-        decoded = coco_mask.decode(
-            coco_mask.frPyObjects(rle, *rle['size']))
+        decoded = coco_mask.decode(coco_mask.frPyObjects(rle, *rle['size']))
         assert (decoded == mask).all()
 
 
@@ -187,8 +186,7 @@ def test_mmdet_reads_boxes_masks_and_crowds(folder):
         metainfo=dict(classes=SETTINGS.names),
         pipeline=[
             dict(type='mmdet.LoadImageFromFile'),
-            dict(
-                type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True)
+            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True)
         ])
     assert len(dataset) == SETTINGS.train
     samples = [dataset[i] for i in range(len(dataset))]

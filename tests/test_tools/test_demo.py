@@ -56,7 +56,10 @@ def test_step_is_repeated_when_something_changed(run, tmp_path, change):
     run(append, file, products=[file], made_from=dict(a=1))
     if change == 'product':
         file.unlink()
-    run(append, file, products=[file], clean=[folder],
+    run(append,
+        file,
+        products=[file],
+        clean=[folder],
         made_from=dict(a=2 if change == 'made_from' else 1))
     assert file.read_text() == ('xx' if change == 'made_from' else 'x')
     assert not folder.exists()
@@ -115,8 +118,10 @@ def test_step_ends_when_the_demo_is_killed(tmp_path):
     """No training goes on unseen behind a closed terminal."""
     script, beats = tmp_path / 'demo.py', tmp_path / 'beats'
     script.write_text(BEATING)
-    demo = subprocess.Popen([sys.executable, str(script), str(tmp_path)],
-                            env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    demo = subprocess.Popen(
+        [sys.executable, str(script),
+         str(tmp_path)],
+        env=dict(os.environ, PYTHONPATH=str(ROOT)))
     while not beats.exists() and demo.poll() is None:
         time.sleep(0.1)
     demo.kill()
@@ -150,16 +155,15 @@ def test_logs_of_a_resumed_training_count_each_iteration_once(tmp_path):
 
 
 def test_times_are_written_as_people_say_them():
-    assert [clock(s) for s in (0.4, 59.6, 125)
-            ] == ['0 s', '1 min 00 s', '2 min 05 s']
+    assert [clock(s)
+            for s in (0.4, 59.6, 125)] == ['0 s', '1 min 00 s', '2 min 05 s']
 
 
 def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
     """Data, three trainings, three evaluations, report; then nothing anew."""
     from inrn_mm.demo import detection
-    monkeypatch.setattr(
-        detection, 'QUICK_DATA',
-        replace(detection.DATA, train=4, val=2, size=64))
+    monkeypatch.setattr(detection, 'QUICK_DATA',
+                        replace(detection.DATA, train=4, val=2, size=64))
     monkeypatch.setattr(detection, 'slowness', lambda: 1.)
     options = DemoOptions(quick=True)
 
@@ -169,10 +173,10 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
     page, printed = call()
     assert 'Estimated time' in printed and '[8/8]' in printed
-    for words in ('the student distilled', 'ground truth', 'box AP50',
+    for words in ('INRN-M distilled', 'ground truth', 'box AP50',
                   'scikit-learn', 'torch', 'dist_train.sh'):
         assert words in page
-    assert page.count('<img src="data:image/png') == 2 * 4
+    assert page.count('<img src="data:image/jpeg') == 2 * 4
     for name in ('teacher', 'student', 'distilled'):
         assert 'coco/bbox_mAP' in read_metrics(tmp_path / name / 'test')
     losses = read_scalars(tmp_path / 'distilled')[0][0]['losses']

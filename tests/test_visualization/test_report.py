@@ -64,8 +64,8 @@ def test_page_needs_no_other_file(page):
 
 def test_everything_added_is_on_the_page(page):
     text = read(page).text
-    for words in ('Title', 'A lead.', 'AP50', '0.61', 'Results',
-                  'Some words.', 'model', '0.4', 'Losses.', 'truth', 'found',
+    for words in ('Title', 'A lead.', 'AP50', '0.61', 'Results', 'Some words.',
+                  'model', '0.4', 'Losses.', 'truth', 'found',
                   'python tools/train.py CONFIG'):
         assert words in text
 
@@ -99,25 +99,31 @@ def test_page_is_replaced_as_a_whole(page, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ['report.html']
 
 
-def test_embedded_picture_keeps_its_pixels():
-    picture = np.random.default_rng(0).integers(
-        0, 256, (5, 7, 3)).astype(np.uint8)
+def test_embedded_picture_is_the_picture():
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:, 24:] = 40, 120, 220
     encoded = base64.b64decode(picture_uri(picture).split(',')[1])
-    decoded = cv2.imdecode(
-        np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    assert (decoded == picture).all()
+    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    assert np.abs(decoded.astype(int) - picture).mean() < 3
 
 
 def test_a_name_has_one_colour_on_all_panels():
     figure = plot_curves({
-        'loss': {'a': [(0, 1)], 'b': [(0, 2)]},
-        'empty': {'a': []},
-        'AP': {'b': [(0, 0.1)]},
+        'loss': {
+            'a': [(0, 1)],
+            'b': [(0, 2)]
+        },
+        'empty': {
+            'a': []
+        },
+        'AP': {
+            'b': [(0, 0.1)]
+        },
     })
     assert len(figure.axes) == 2  # the empty panel is left out
     lines = figure.axes[0].lines + figure.axes[1].lines
-    assert [line.get_color() for line in lines
-            ] == [COLOURS[0], COLOURS[1], COLOURS[1]]
+    assert [line.get_color()
+            for line in lines] == [COLOURS[0], COLOURS[1], COLOURS[1]]
 
 
 def test_painter_draws_boxes_above_the_threshold_only():
@@ -139,6 +145,7 @@ def test_painter_fills_masks():
     mask = np.zeros((32, 32), bool)
     mask[8:16, 8:16] = True
     picture = painter.draw(
-        np.zeros((32, 32, 3), np.uint8), np.float32([[8, 8, 16, 16]]), [0],
+        np.zeros((32, 32, 3), np.uint8),
+        np.float32([[8, 8, 16, 16]]), [0],
         masks=[mask])
     assert picture[26, 26].any() and not picture[40, 40].any()
