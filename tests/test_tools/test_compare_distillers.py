@@ -1,0 +1,181 @@
+"""One table of several methods and seeds."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import pytest
+from conftest import ROOT, dump_config
+from tiny_coco import tiny_config
+
+from inrn_mm.visualization.comparison import (markdown, read_run, summarize,
+                                              write_csv)
+
+TOOL = 'analysis_tools/compare_distillers.py'
+METRICS = ['coco/bbox_mAP', 'loss_cls']
+
+
+def write_run(folder, method, seed, score, gpu=False, parts=((1, 20), )):
+    """A finished run's folder; one part for each time it was started."""
+    for i, (first, last) in enumerate(parts):
+        vis = folder / f'2020010{i}_000000' / 'vis_data'
+        vis.mkdir(parents=True)
+        lines = [
+            dict(
+                loss=2.,
+                loss_cls=score + (step <= 18),
+                time=0.5 if step > 1 else 9.,
+                step=step,
+                iter=step,
+                **(dict(memory=1000 + step) if gpu else {}))
+            for step in range(first, last + 1)
+        ]
+        lines += [{'coco/bbox_mAP': score / (3 - e), 'step': e} for e in (1, 2)]
+        (vis / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    record = dict(
+        method=method, seed=seed, config=f'{method}.py', options=['a=1'],
+        finished=True, peak_rss=2048., machine='a machine', added_params=1234)
+    (folder / 'run.json').write_text(json.dumps(record))
+    return folder
+
+
+def test_figures_of_one_run(tmp_path):
+    folder = write_run(tmp_path, 'kd', 0, 0.4, parts=((1, 12), (11, 20)))
+    run = read_run(folder, METRICS)
+    # the last evaluation; the last tenth, two of twenty, of the loss
+    assert run['values'] == pytest.approx(
+        {'coco/bbox_mAP': 0.4, 'loss_cls': 0.4})
+    assert run['step_time'] == 0.5  # not the slow first one
+    assert (run['memory'], run['memory_of']) == (2048, 'process')
+    run = read_run(write_run(tmp_path / 'g', 'kd', 0, 0.4, gpu=True), METRICS)
+    assert (run['memory'], run['memory_of']) == (1020, 'GPU')
+
+
+def test_unknown_metric_names_those_there_are(tmp_path):
+    with pytest.raises(ValueError, match="has not logged 'coco/AP'; it has "
+                       'coco/bbox_mAP, loss, loss_cls'):
+        read_run(write_run(tmp_path, 'kd', 0, 0.4), ['coco/AP'])
+
+
+def test_mean_deviation_and_gain(tmp_path):
+    runs = [
+        read_run(
+            write_run(tmp_path / f'{method}{seed}', method, seed, score),
+            METRICS) for method, seed, score in (('alone', 0, 0.2),
+                                                 ('alone', 1, 0.4),
+                                                 ('kd', 0, 0.5))
+    ]
+    alone, kd = summarize(runs, METRICS, baseline='alone')
+    cell = alone['metrics']['coco/bbox_mAP']
+    assert cell['mean'] == pytest.approx(0.3)
+    assert cell['std'] == pytest.approx(0.02**0.5)  # n - 1
+    assert cell['gain'] is None and alone['seeds'] == [0, 1]
+    cell = kd['metrics']['coco/bbox_mAP']
+    assert cell['std'] is None and cell['gain'] == pytest.approx(0.2)
+
+    table = markdown([alone, kd], runs)
+    assert '| alone | 2 | 0.3 ± 0.14 | ' in table
+    assert '| kd | 1 | 0.5 (+0.2) | 0.5 (+0.2) | 0.5 | 2048 | 1,234 |' in table
+    assert 'Machine: a machine. Options: `a=1`.' in table
+    write_csv([alone, kd], tmp_path / 'table.csv')
+    head, first, _ = (tmp_path / 'table.csv').read_text().splitlines()
+    assert len(head.split(',')) == len(first.split(',')) == 11
+
+
+@pytest.fixture
+def configs(tiny_coco, tmp_path):
+    """Two methods and the student alone, one iteration of training each."""
+    cfg = tiny_config(tiny_coco, epochs=1)
+    cfg['val_cfg'] = cfg['val_dataloader'] = cfg['val_evaluator'] = None
+    paths = [dump_config(tmp_path / 'alone.py', cfg)]
+    teacher = cfg['model']
+    for name, loss in (('mse', dict(type='StageMSELoss', pairs=[(3, 3)])),
+                       ('pkd', dict(type='PearsonLoss', pairs=[(3, 3)]))):
+        model = dict(
+            type='KnowledgeDistiller',
+            student=teacher,
+            teacher=teacher,
+            allow_random_teacher=True,
+            distill_losses=[loss])
+        paths.append(
+            dump_config(tmp_path / f'{name}.py', dict(cfg, model=model)))
+    return paths
+
+
+def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
+                                capsys):
+    """The command is tools/train.py's, here in this process."""
+    started = []
+    fails = ['pkd.py']
+    real = subprocess.Popen
+
+    def popen(argv, *args, **kwargs):
+        if str(ROOT / 'tools/train.py') not in argv:
+            return real(argv, *args, **kwargs)
+        started.append(argv)
+        return SimpleNamespace(pid=7)
+
+    def wait4(pid, flags):
+        argv = started[-1]
+        assert argv[:2] == [sys.executable, str(ROOT / 'tools/train.py')]
+        usage = SimpleNamespace(ru_maxrss=512 * 1024)
+        if fails and argv[2].endswith(fails[0]):
+            fails.pop()
+            return pid, 1 << 8, usage
+        run_tool('train.py', *argv[2:])
+        return pid, 0, usage
+
+    monkeypatch.setattr(subprocess, 'Popen', popen)
+    monkeypatch.setattr('os.wait4', wait4)
+    out = tmp_path / 'out'
+    arguments = [
+        *configs[1:], '--baseline', configs[0], '--metric', 'loss', '--out',
+        out, '--cfg-options', 'train_dataloader.batch_size=6'
+    ]
+    with pytest.raises(SystemExit, match='1 runs failed'):
+        run_tool(TOOL, *arguments)
+    assert 'pkd' not in (out / 'table.md').read_text()
+
+    run_tool(TOOL, *arguments)  # only what failed
+    assert [Path(argv[2]).stem for argv in started] == [
+        'alone', 'mse', 'pkd', 'pkd'
+    ]
+    rows = [
+        line.split(' | ') for line in (out / 'table.md').read_text().splitlines()
+        if line.startswith(('| alone', '| mse', '| pkd'))
+    ]
+    assert [row[0][2:] for row in rows] == ['alone', 'mse', 'pkd']
+    # a 1x1 convolution of 16 channels with bias; none where they are equal
+    assert [row[-1] for row in rows] == ['0 |', '272 |', '0 |']
+    assert rows[0][4] == '512'
+    assert cv2.imread(str(out / 'table.png')) is not None
+
+    with pytest.raises(SystemExit, match='was started with options'):
+        run_tool(TOOL, *arguments[:-1], 'train_dataloader.batch_size=3')
+
+
+def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
+    import runpy
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    argv = tool['command']('a.py', tmp_path, 3, ['b=1'], 8)
+    assert argv == [
+        'bash', str(ROOT / 'tools/dist_train.sh'), 'a.py', '8', '--work-dir',
+        str(tmp_path), '--resume', '--cfg-options', 'randomness.seed=3', 'b=1'
+    ]
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['gone.py'], 'gone.py does not exist'),
+    (['a.py', 'b/a.py'], 'Two configs are called a'),
+])
+def test_wrong_arguments(arguments, message, run_tool, tmp_path, capsys,
+                         monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'b').mkdir()
+    for name in ('a.py', 'b/a.py'):
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        run_tool(TOOL, *arguments)
+    assert message in capsys.readouterr().err
