@@ -1,5 +1,6 @@
 # Faster R-CNN ResNet-50, distilled from ResNet101-FPN by FGD.
-# Neck and heads begin as the teacher's, the paper's inheriting strategy.
+# Neck and heads begin as the teacher's, the paper's inheriting strategy;
+# with another teacher_checkpoint, name it here, too.
 _base_ = [
     '../inrn/faster-rcnn_r50_coco.py', '../_base_/distill_fgd.py',
     '../_base_/teacher_faster-rcnn_r101.py'
