@@ -39,7 +39,7 @@ class TeacherCheckHook(Hook):
         num_batches (int): How many batches of the training set are scored; 0
             switches the check off. Defaults to 2.
         ratio (float): The teacher's loss must be below this share of the
-            loss of random weights. Defaults to 0.9.
+            loss of random weights. Defaults to 0.95.
 
     Raises:
         ValueError: If it is not, naming the checkpoint and both losses.
@@ -47,7 +47,7 @@ class TeacherCheckHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self, num_batches: int = 2, ratio: float = 0.9) -> None:
+    def __init__(self, num_batches: int = 2, ratio: float = 0.95) -> None:
         self.num_batches = num_batches
         self.ratio = ratio
 
