@@ -144,9 +144,8 @@ def narrow(cfg):
 
 # layers of necks and heads have one name, whatever the student's backbone
 BUILT = [
-    p for p in DISTILLED
-    if p.name.startswith(('faster-rcnn_r50', 'retinanet', 'gfl'))
-    or '_ofd_' in p.name
+    p for p in DISTILLED if p.name.startswith(('faster-rcnn_r50', 'retinanet',
+                                               'gfl')) or '_ofd_' in p.name
 ]
 
 
@@ -176,8 +175,7 @@ def test_heads_that_begin_as_the_teachers():
     model = parsed(ROOT / 'configs/distill' /
                    'faster-rcnn_r50-from-r101_fgd_coco.py').model
     student = model.student
-    for name, part in (('neck', student.neck),
-                       ('rpn_head', student.rpn_head),
+    for name, part in (('neck', student.neck), ('rpn_head', student.rpn_head),
                        ('roi_head.bbox_head', student.roi_head.bbox_head)):
         assert part.init_cfg == dict(
             type='Pretrained',
@@ -214,8 +212,10 @@ def test_metafile_lists_the_configs():
 
 def test_config_names_are_unique():
     """``mim`` finds a config by its name alone."""
-    names = [p.name for p in (ROOT / 'configs').rglob('*.py')
-             if '_base_' not in p.parts]
+    names = [
+        p.name for p in (ROOT / 'configs').rglob('*.py')
+        if '_base_' not in p.parts
+    ]
     assert len(names) == len(set(names))
 
 
@@ -228,8 +228,7 @@ def test_base_for_other_peoples_configs(tmp_path):
     assert cfg.model.student.backbone.type == 'INRN'
 
 
-def test_classification_weights_initialise_the_detector(tmp_path,
-                                                        monkeypatch):
+def test_classification_weights_initialise_the_detector(tmp_path, monkeypatch):
     """The ImageNet variant: a classifier's checkpoint, prefix and all."""
     from inrn_mm.backbones import INRN
     source = INRN('m')
@@ -240,8 +239,8 @@ def test_classification_weights_initialise_the_detector(tmp_path,
             for k, v in source.state_dict().items()
         }), tmp_path / 'cls.pth')
     monkeypatch.setenv('INRN_M_IN1K', str(tmp_path / 'cls.pth'))
-    cfg = Config.fromfile(
-        ROOT / 'configs/inrn/faster-rcnn_inrn-m-in1k_kd_1x_coco.py')
+    cfg = Config.fromfile(ROOT /
+                          'configs/inrn/faster-rcnn_inrn-m-in1k_kd_1x_coco.py')
     with DefaultScope.overwrite_default_scope('mmdet'):
         backbone = MODELS.build(cfg.model.student.backbone)
     backbone.init_weights()

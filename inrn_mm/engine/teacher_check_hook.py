@@ -74,8 +74,8 @@ class TeacherCheckHook(Hook):
         """Batches as in training, but for augmentations of whole batches."""
         dataset = loader.dataset
         # a batch sampler has the size, where there is one
-        size = loader.batch_size or getattr(loader.batch_sampler,
-                                            'batch_size', 1)
+        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size',
+                                            1)
         count = min(size * self.num_batches, len(dataset))
         picks = np.linspace(0, len(dataset) - 1, count).astype(int)
         with copied_pipelines(dataset):

@@ -29,14 +29,14 @@ def read_run(folder: Path, metrics: Sequence[str]) -> dict:
     """
     run = json.loads((folder / RECORD).read_text())
     train, val = read_scalars(folder)
-    known = sorted({k for line in val for k in line if k not in
-                    ('iter', 'step')} | {k for line in train for k in line
-                                         if 'loss' in k and k != 'losses'})
     run['values'] = {}
     for metric in metrics:
         lines = train if 'loss' in metric else val
         values = [line[metric] for line in lines if metric in line]
         if not values:
+            known = {key for line in val for key in line}
+            known |= {key for line in train for key in line if 'loss' in key}
+            known = sorted(known - {'iter', 'step', 'losses'})
             raise ValueError(f"{folder} has not logged '{metric}'; it has "
                              f"{', '.join(known) or 'nothing'}.")
         tail = max(1, len(values) // 10) if 'loss' in metric else 1
@@ -48,7 +48,8 @@ def read_run(folder: Path, metrics: Sequence[str]) -> dict:
     return run
 
 
-def summarize(runs: Sequence[dict], metrics: Sequence[str],
+def summarize(runs: Sequence[dict],
+              metrics: Sequence[str],
               baseline: Optional[str] = None) -> List[dict]:
     """One row for each method, in the order of the runs.
 
@@ -96,8 +97,10 @@ def summarize(runs: Sequence[dict], metrics: Sequence[str],
 def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
     """The table as Markdown, with what its figures are."""
     metrics = list(rows[0]['metrics'])
-    head = ['method', 'seeds', *metrics, 'step (s)', 'memory (MB)',
-            'loss parameters']
+    head = [
+        'method', 'seeds', *metrics, 'step (s)', 'memory (MB)',
+        'loss parameters'
+    ]
     lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
     for row in rows:
         cells = [row['method'], str(len(row['seeds']))]
@@ -119,12 +122,13 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
     machines = '; '.join(sorted({run['machine'] for run in runs}))
     options = ' '.join(runs[0]['options']) or 'none'
     lines += [
-        '', 'Mean ± standard deviation of the sample over the seeds (gain over '
+        '',
+        'Mean ± standard deviation of the sample over the seeds (gain over '
         'the baseline). A metric is that of the last evaluation, a loss the '
         'mean of the last tenth of the log; step is the median of the logged '
         f'time of an iteration; memory is the peak of the {memory}; loss '
-        'parameters are those that training needs and inference does not.',
-        '', f'Machine: {machines}. Options: `{options}`.'
+        'parameters are those that training needs and inference does not.', '',
+        f'Machine: {machines}. Options: `{options}`.'
     ]
     return '\n'.join(lines) + '\n'
 
@@ -163,17 +167,14 @@ def draw(rows: Sequence[dict], path: Path) -> None:
         sharey=True)
     for axis, metric in zip(axes, metrics):
         cells = [row['metrics'][metric] for row in rows]
-        axis.errorbar(
-            [cell['mean'] for cell in cells],
-            places,
-            xerr=[cell['std'] or 0 for cell in cells],
-            fmt='s',
-            capsize=4)
+        axis.errorbar([cell['mean'] for cell in cells],
+                      places,
+                      xerr=[cell['std'] or 0 for cell in cells],
+                      fmt='s',
+                      capsize=4)
         for place, cell in zip(places, cells):
             axis.plot(
-                cell['values'], [place] * len(cell['values']),
-                'k.',
-                alpha=0.5)
+                cell['values'], [place] * len(cell['values']), 'k.', alpha=0.5)
         axis.set(title=metric)
     axes[-1].barh(places, [row['step_time'] for row in rows], height=0.5)
     axes[-1].set(title='seconds of a step')

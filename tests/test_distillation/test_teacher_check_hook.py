@@ -134,15 +134,16 @@ def test_teacher_of_another_task_is_left_out(teacher, tmp_path, capfd,
     model['teacher'] = dict(teacher, widths=WIDTHS)
     if classes:
         counts = iter([{7}, {3}])
-        monkeypatch.setattr(
-            'inrn_mm.engine.teacher_check_hook.class_counts',
-            lambda net: next(counts))
+        monkeypatch.setattr('inrn_mm.engine.teacher_check_hook.class_counts',
+                            lambda net: next(counts))
     said = []
     monkeypatch.setattr('inrn_mm.engine.teacher_check_hook.print_log',
                         lambda text, *_: said.append(text))
     run(tmp_path, None, model=model)
-    assert ['other classes' if classes else 'no loss of these samples'
-            in text for text in said]
+    assert [
+        'other classes' if classes else 'no loss of these samples' in text
+        for text in said
+    ]
     assert len(said) == 1
 
 
@@ -177,7 +178,8 @@ def test_tools_add_the_check_to_distilled_trainings():
     for cfg, expected in ((plain, []), (distilled, [{}]),
                           (chosen, [dict(num_batches=0)])):
         add_hooks(cfg)
-        assert [{k: v
-                 for k, v in hook.items() if k != 'type'}
-                for hook in cfg.custom_hooks
+        assert [{
+            k: v
+            for k, v in hook.items() if k != 'type'
+        } for hook in cfg.custom_hooks
                 if hook['type'] == 'TeacherCheckHook'] == expected

@@ -32,11 +32,20 @@ def write_run(folder, method, seed, score, gpu=False, parts=((1, 20), )):
                 **(dict(memory=1000 + step) if gpu else {}))
             for step in range(first, last + 1)
         ]
-        lines += [{'coco/bbox_mAP': score / (3 - e), 'step': e} for e in (1, 2)]
+        lines += [{
+            'coco/bbox_mAP': score / (3 - e),
+            'step': e
+        } for e in (1, 2)]
         (vis / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     record = dict(
-        method=method, seed=seed, config=f'{method}.py', options=['a=1'],
-        finished=True, peak_rss=2048., machine='a machine', added_params=1234)
+        method=method,
+        seed=seed,
+        config=f'{method}.py',
+        options=['a=1'],
+        finished=True,
+        peak_rss=2048.,
+        machine='a machine',
+        added_params=1234)
     (folder / 'run.json').write_text(json.dumps(record))
     return folder
 
@@ -45,8 +54,10 @@ def test_figures_of_one_run(tmp_path):
     folder = write_run(tmp_path, 'kd', 0, 0.4, parts=((1, 12), (11, 20)))
     run = read_run(folder, METRICS)
     # the last evaluation; the last tenth, two of twenty, of the loss
-    assert run['values'] == pytest.approx(
-        {'coco/bbox_mAP': 0.4, 'loss_cls': 0.4})
+    assert run['values'] == pytest.approx({
+        'coco/bbox_mAP': 0.4,
+        'loss_cls': 0.4
+    })
     assert run['step_time'] == 0.5  # not the slow first one
     assert (run['memory'], run['memory_of']) == (2048, 'process')
     run = read_run(write_run(tmp_path / 'g', 'kd', 0, 0.4, gpu=True), METRICS)
@@ -54,8 +65,10 @@ def test_figures_of_one_run(tmp_path):
 
 
 def test_unknown_metric_names_those_there_are(tmp_path):
-    with pytest.raises(ValueError, match="has not logged 'coco/AP'; it has "
-                       'coco/bbox_mAP, loss, loss_cls'):
+    with pytest.raises(
+            ValueError,
+            match="has not logged 'coco/AP'; it has "
+            'coco/bbox_mAP, loss, loss_cls'):
         read_run(write_run(tmp_path, 'kd', 0, 0.4), ['coco/AP'])
 
 
@@ -63,9 +76,9 @@ def test_mean_deviation_and_gain(tmp_path):
     runs = [
         read_run(
             write_run(tmp_path / f'{method}{seed}', method, seed, score),
-            METRICS) for method, seed, score in (('alone', 0, 0.2),
-                                                 ('alone', 1, 0.4),
-                                                 ('kd', 0, 0.5))
+            METRICS)
+        for method, seed, score in (('alone', 0, 0.2), ('alone', 1, 0.4),
+                                    ('kd', 0, 0.5))
     ]
     alone, kd = summarize(runs, METRICS, baseline='alone')
     cell = alone['metrics']['coco/bbox_mAP']
@@ -139,11 +152,11 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
     assert 'pkd' not in (out / 'table.md').read_text()
 
     run_tool(TOOL, *arguments)  # only what failed
-    assert [Path(argv[2]).stem for argv in started] == [
-        'alone', 'mse', 'pkd', 'pkd'
-    ]
+    assert [Path(argv[2]).stem
+            for argv in started] == ['alone', 'mse', 'pkd', 'pkd']
     rows = [
-        line.split(' | ') for line in (out / 'table.md').read_text().splitlines()
+        line.split(' | ')
+        for line in (out / 'table.md').read_text().splitlines()
         if line.startswith(('| alone', '| mse', '| pkd'))
     ]
     assert [row[0][2:] for row in rows] == ['alone', 'mse', 'pkd']
@@ -161,7 +174,8 @@ def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
     argv = tool['command']('a.py', tmp_path, 3, ['b=1'], 8)
     assert argv == [
-        'bash', str(ROOT / 'tools/dist_train.sh'), 'a.py', '8', '--work-dir',
+        'bash',
+        str(ROOT / 'tools/dist_train.sh'), 'a.py', '8', '--work-dir',
         str(tmp_path), '--resume', '--cfg-options', 'randomness.seed=3', 'b=1'
     ]
 

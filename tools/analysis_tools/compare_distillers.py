@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -196,10 +197,8 @@ def write_tables(args, counted=False):
                 continue
             if counted and 'added_params' not in record:
                 if config not in counts:
-                    counts[config] = count_parameters(config,
-                                                      args.cfg_options)
-                write_record(folder,
-                             dict(record, added_params=counts[config]))
+                    counts[config] = count_parameters(config, args.cfg_options)
+                write_record(folder, dict(record, added_params=counts[config]))
             runs.append(read_run(folder, args.metric))
     if not runs:
         return ''
@@ -213,6 +212,8 @@ def write_tables(args, counted=False):
 
 def main():
     args = parse_args()
+    # a scheduler's way to stop; the run must not go on alone
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     failed = 0
     try:
         # seeds outside: a first table of all methods comes early
