@@ -9,6 +9,5 @@ with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
     import mmdet.engine  # noqa: F401
     import mmdet.evaluation  # noqa: F401
     import mmdet.models  # noqa: F401
-    import mmdet.visualization  # noqa: F401
 
     import inrn_mm.engine.launch  # noqa: F401

@@ -3,6 +3,8 @@ from typing import Dict, List, Optional, Sequence
 
 import cv2
 import numpy as np
+from mmengine.visualization import Visualizer
+from pycocotools import mask as coco_mask
 
 # One colour for each class, as far as they go.
 PALETTE = ((255, 99, 71), (64, 160, 255), (80, 220, 100), (255, 200, 0),
@@ -11,25 +13,23 @@ PALETTE = ((255, 99, 71), (64, 160, 255), (80, 220, 100), (255, 200, 0),
 
 
 class DetectionPainter:
-    """Draws boxes, labels and masks with mmdet's visualizer.
+    """Draws boxes, labels and masks on enlarged small images.
+
+    mmdet's visualizer scales its labels with the boxes, which makes them
+    unreadable here.
 
     Args:
-        classes (Sequence[str]): Names of the labels.
-        scale (int): Pictures are enlarged by this factor, so that labels on
-            small images can be read. Defaults to 3.
-        score_thr (float): Detections below are not drawn. Defaults to 0.3.
+        classes (Sequence[str]): Names of the labels, short ones.
+        scale (int): Pictures are enlarged by this factor. Defaults to 3.
+        score_thr (float): Detections below are not drawn. Defaults to 0.5.
     """
 
     def __init__(self,
                  classes: Sequence[str],
                  scale: int = 3,
-                 score_thr: float = 0.3) -> None:
-        from mmdet.visualization import DetLocalVisualizer
-        self.visualizer = DetLocalVisualizer(
-            name='detections', line_width=2, alpha=0.55)
-        self.visualizer.dataset_meta = dict(
-            classes=tuple(classes),
-            palette=[PALETTE[i % len(PALETTE)] for i in range(len(classes))])
+                 score_thr: float = 0.5) -> None:
+        self.classes = list(classes)
+        self.visualizer = Visualizer()
         self.scale = scale
         self.score_thr = score_thr
 
@@ -45,48 +45,61 @@ class DetectionPainter:
             image (ndarray): uint8 BGR, (H, W, 3).
             bboxes (ndarray): (n, 4), x1 y1 x2 y2 in pixels of the image.
             labels (ndarray): (n,).
-            scores (ndarray, optional): (n,); None marks ground truth.
-                Defaults to None.
+            scores (ndarray, optional): (n,), written beside the label in
+                percent; None marks ground truth. Defaults to None.
             masks (Sequence, optional): COCO run lengths, or bool (H, W)
                 arrays. Defaults to None.
 
         Returns:
             ndarray: uint8 BGR, (scale H, scale W, 3).
         """
-        import torch
-        from mmdet.structures import DetDataSample
-        from mmengine.structures import InstanceData
-        shown = np.ones(len(labels), bool) if scores is None \
-            else np.asarray(scores) >= self.score_thr
-        fields = dict(
-            bboxes=torch.as_tensor(np.asarray(bboxes, np.float32)) *
-            self.scale,
-            labels=torch.as_tensor(np.asarray(labels, np.int64)))
-        if scores is not None:
-            fields['scores'] = torch.as_tensor(np.asarray(scores, np.float32))
-        if masks is not None:
-            fields['masks'] = torch.as_tensor(
-                self._enlarge(masks, image.shape[:2]))
-        instances = InstanceData(**fields)[torch.as_tensor(shown)]
-        sample = DetDataSample(gt_instances=instances) if scores is None \
-            else DetDataSample(pred_instances=instances)
         large = cv2.resize(
             image,
             None,
             fx=self.scale,
             fy=self.scale,
             interpolation=cv2.INTER_CUBIC)
-        self.visualizer.add_datasample(
-            'picture',
-            large[..., ::-1],
-            sample,
-            draw_gt=scores is None,
-            draw_pred=scores is not None,
-            pred_score_thr=0.)
+        labels = np.asarray(labels)
+        shown = np.flatnonzero(
+            np.ones(len(labels)) if scores is None else np.asarray(scores) >=
+            self.score_thr)
+        self.visualizer.set_image(large[..., ::-1])
+        if len(shown):
+            colours = [PALETTE[labels[i] % len(PALETTE)] for i in shown]
+            texts = [self.classes[labels[i]] for i in shown]
+            if scores is not None:
+                texts = [
+                    f'{text} {100 * float(scores[i]):.0f}'
+                    for text, i in zip(texts, shown)
+                ]
+            boxes = np.asarray(bboxes, np.float32)[shown] * self.scale
+            if masks is not None:
+                self.visualizer.draw_binary_masks(
+                    self._enlarge([masks[i] for i in shown], image.shape[:2]),
+                    colors=colours,
+                    alphas=0.5)
+            self._draw_boxes(boxes, texts, colours, large.shape)
         return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
 
+    def _draw_boxes(self, boxes: np.ndarray, texts: List[str],
+                    colours: List[tuple], shape: tuple) -> None:
+        height, width = shape[:2]
+        boxes = boxes.clip(0, [width - 1, height - 1] * 2)
+        self.visualizer.draw_bboxes(boxes, edge_colors=colours, line_widths=2)
+        self.visualizer.draw_texts(
+            texts,
+            boxes[:, :2],
+            font_sizes=max(round(width / 28), 6),
+            colors='black',
+            vertical_alignments='top',
+            bboxes=[
+                dict(
+                    facecolor=tuple(c / 255 for c in colour),
+                    edgecolor='none',
+                    pad=1) for colour in colours
+            ])
+
     def _enlarge(self, masks: Sequence, shape: tuple) -> np.ndarray:
-        from pycocotools import mask as coco_mask
         masks = [
             coco_mask.decode(mask) if isinstance(mask, dict) else mask
             for mask in masks

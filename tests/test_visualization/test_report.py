@@ -127,7 +127,6 @@ def test_a_name_has_one_colour_on_all_panels():
 
 
 def test_painter_draws_boxes_above_the_threshold_only():
-    pytest.importorskip('mmdet')
     painter = DetectionPainter(['one'], scale=2, score_thr=0.5)
     image = np.zeros((32, 32, 3), np.uint8)
     boxes, labels = np.float32([[4, 4, 20, 20]]), np.array([0])
@@ -140,7 +139,6 @@ def test_painter_draws_boxes_above_the_threshold_only():
 
 
 def test_painter_fills_masks():
-    pytest.importorskip('mmdet')
     painter = DetectionPainter(['one'], scale=2)
     mask = np.zeros((32, 32), bool)
     mask[8:16, 8:16] = True
