@@ -1,17 +1,13 @@
 """Run the tools, in this process or in their own."""
-import json
 import os
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
+from tool_runs import ROOT
 
 from inrn_mm.engine.checkpoint import FORCE_SAFE
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -41,18 +37,3 @@ def environment():
         PYTHON=sys.executable,
         OMP_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='-1')
-
-
-def dump_config(path, cfg, **overrides):
-    """Write a config file; returns its path."""
-    Config(dict(cfg, **overrides)).dump(path)
-    return str(path)
-
-
-def logged(work_dir):
-    """All scalars that a run logged, in order."""
-    logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-    return [
-        json.loads(line) for log in logs
-        for line in log.read_text().splitlines()
-    ]

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import dump_config, logged
+from tool_runs import dump_config, logged
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-from conftest import ROOT, dump_config
+from tool_runs import ROOT, dump_config
 from tiny_coco import tiny_config
 
 from inrn_mm.visualization.comparison import (markdown, read_run, summarize,

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, dump_config, logged
+from tool_runs import ROOT, dump_config, logged
 from tiny_coco import tiny_config, tiny_faster_rcnn
 
 TOOLS = ROOT / 'tools'

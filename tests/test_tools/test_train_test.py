@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, dump_config, logged
+from tool_runs import ROOT, dump_config, logged
 from tiny_coco import tiny_config
 
 from inrn_mm.engine import load_state

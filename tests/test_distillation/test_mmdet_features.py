@@ -1,0 +1,101 @@
+"""What mmdet's users do with a plain detector, with a distilled one."""
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import Runner
+from tiny_coco import tiny_config
+
+import inrn_mm  # noqa: F401
+
+pytest.importorskip('mmdet')
+
+
+def distilled(paths, work_dir, **kwargs):
+    cfg = tiny_config(paths, epochs=1)
+    student = cfg['model']
+    cfg['model'] = dict(
+        type='KnowledgeDistiller',
+        student=student,
+        teacher=copy.deepcopy(student),
+        allow_random_teacher=True,
+        distill_losses=[dict(type='StageMSELoss', pairs=[(3, 3)])])
+    cfg.update(work_dir=str(work_dir), log_level='WARNING', **kwargs)
+    return Config(cfg)
+
+
+@pytest.fixture(scope='module')
+def trained(tiny_coco, tmp_path_factory):
+    """A distilled detector after an epoch with EMA, pictures and scaled lr."""
+    from mmdet.visualization import DetLocalVisualizer  # noqa: F401
+    work_dir = tmp_path_factory.mktemp('distilled')
+    cfg = distilled(
+        tiny_coco,
+        work_dir,
+        auto_scale_lr=dict(enable=True, base_batch_size=4),
+        visualizer=dict(
+            type='DetLocalVisualizer',
+            vis_backends=[dict(type='LocalVisBackend')]),
+        custom_hooks=[dict(type='EMAHook', momentum=0.1)])
+    cfg.default_hooks.visualization = ConfigDict(
+        type='DetVisualizationHook', draw=True, interval=1)
+    runner = Runner.from_cfg(cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        runner.train()
+    cfg.dump(work_dir / 'distilled.py')
+    return runner, work_dir
+
+
+def test_learning_rate_is_scaled(trained):
+    runner, _ = trained
+    # 2 images against 4
+    assert runner.optim_wrapper.get_lr()['lr'] == [0.01]
+
+
+def test_visualization_hook_draws(trained):
+    assert list(trained[1].rglob('vis_image/*.jpg')) or list(
+        trained[1].rglob('vis_image/*.png'))
+
+
+def test_ema_weights_are_the_ones_saved(trained):
+    runner, work_dir = trained
+    saved = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
+    name = 'backbone.stem.0.conv.weight'
+    assert not torch.equal(saved['state_dict'][name],
+                           runner.model.state_dict()[name])
+    assert torch.equal(saved['ema_state_dict'][f'module.{name}'],
+                       runner.model.state_dict()[name])
+
+
+def test_inferencer(trained, tiny_coco):
+    """The distilled config and the plain one detect the same."""
+    from pathlib import Path
+
+    from mmdet.apis import DetInferencer
+    runner, work_dir = trained
+    plain = Config.fromfile(work_dir / 'distilled.py')
+    plain.model = plain.model.student
+    plain.dump(work_dir / 'plain.py')
+    image = str(next(Path(tiny_coco['img_dir']).iterdir()))
+    results = []
+    for name in ('distilled', 'plain'):
+        inferencer = DetInferencer(
+            str(work_dir / f'{name}.py'),
+            str(work_dir / 'epoch_1.pth'),
+            device='cpu',
+            show_progress=False)
+        results.append(inferencer(image)['predictions'][0])
+    assert results[0] == results[1]
+    assert results[0]['scores']
+
+
+def test_sync_bn_conversion_reaches_the_student(tiny_coco, tmp_path):
+    cfg = distilled(tiny_coco, tmp_path)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    kinds = {type(m) for m in converted.student.modules()}
+    assert torch.nn.SyncBatchNorm in kinds
+    assert torch.nn.BatchNorm2d not in kinds
