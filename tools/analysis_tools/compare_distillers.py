@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   (the same again after an interruption; add --gpus 8 on eight GPUs)
 
   python tools/analysis_tools/compare_distillers.py CONFIG1 CONFIG2 \\
-      --metric coco/bbox_mAP loss --cfg-options train_cfg.max_epochs=2"""
+      --metric coco/bbox_mAP loss_cls --cfg-options train_cfg.max_epochs=2"""
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
 
@@ -46,7 +46,8 @@ def parse_args():
         '--metric',
         nargs='+',
         default=['coco/bbox_mAP'],
-        help='keys of the log, a training loss too (default: coco/bbox_mAP)')
+        help='keys of the log, a training loss such as loss_cls too (the total '
+        '`loss` has the distillation in it) (default: coco/bbox_mAP)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
