@@ -179,7 +179,7 @@ def add_curves(page: ReportPage, results: Dict[str, Result]) -> None:
     page.section(
         'Training',
         'The task loss is that of the detector itself (RPN and RoI heads); '
-        'the distillation loss is the weighted sum over the four stages.')
+        'the distillation loss is the weighted sum over the stages.')
     page.figure(
         plot_curves(panels, markers=('box AP', 'box AP50')),
         'Losses: means over a few iterations. AP: on the validation '
