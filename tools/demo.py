@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='bash tools/demo.sh',
         description=__doc__,
-        epilog='example: bash tools/demo.sh --quick --work-dir /tmp/demo',
+        epilog='example: bash tools/demo.sh --quick --work-dir work_dirs/try',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         '--task',
