@@ -1,6 +1,7 @@
 """The demo: steps that run once, and the whole path on a few images."""
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inrn_mm.demo import DemoOptions, StepFailed, Steps, load_task
+from inrn_mm.demo import TASKS, DemoOptions, StepFailed, Steps, load_task
 from inrn_mm.demo.logs import read_metrics, read_scalars
 from inrn_mm.demo.steps import clock
 
@@ -160,12 +161,15 @@ def test_times_are_written_as_people_say_them():
 
 
 def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
-    """Data, three trainings, three evaluations, report; then nothing anew."""
+    """Data, three trainings, three evaluations, report; then nothing anew.
+
+    With masks, which is all that there is without them and more.
+    """
     from inrn_mm.demo import detection
     monkeypatch.setattr(detection, 'QUICK_DATA',
                         replace(detection.DATA, train=4, val=2, size=64))
     monkeypatch.setattr(detection, 'slowness', lambda: 1.)
-    options = DemoOptions(quick=True)
+    options = DemoOptions(quick=True, mask=True)
 
     def call():
         report = load_task('detection')(tmp_path, options, ROOT)
@@ -173,15 +177,22 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
     page, printed = call()
     assert 'Estimated time' in printed and '[8/8]' in printed
-    for words in ('INRN-M distilled', 'ground truth', 'box AP50',
+    for words in ('INRN-M distilled', 'ground truth', 'box AP50', 'mask AP50',
                   'scikit-learn', 'torch', 'dist_train.sh'):
         assert words in page
     assert page.count('<img src="data:image/jpeg') == 2 * 4
     for name in ('teacher', 'student', 'distilled'):
-        assert 'coco/bbox_mAP' in read_metrics(tmp_path / name / 'test')
+        metrics = read_metrics(tmp_path / name / 'test')
+        assert {'coco/bbox_mAP', 'coco/segm_mAP'} <= set(metrics)
     losses = read_scalars(tmp_path / 'distilled')[0][0]['losses']
     own = read_scalars(tmp_path / 'student')[0][0]['losses']
     assert len(set(losses) - set(own)) == 2  # one for each stage
 
     again, printed = call()
     assert printed.count('already done') == 8 and again == page
+
+
+def test_every_task_of_the_command_exists():
+    scope = runpy.run_path(str(ROOT / 'tools' / 'demo.py'))
+    assert set(scope['TASKS']) == set(TASKS)
+    assert all(callable(load_task(name)) for name in TASKS)
