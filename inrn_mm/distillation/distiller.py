@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from .losses import DistillLoss
-from .monitor import gradient_ratio, total_loss
+from .monitor import gradient_ratio
 from .proposals import PROPOSALS, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe
@@ -245,7 +245,7 @@ class KnowledgeDistiller(BaseModel):
         ratios = bool(self.ratio_interval) and torch.is_grad_enabled() and \
             MessageHub.get_current_instance().get_info(
                 'iter', 1) % self.ratio_interval == 0
-        task = total_loss(losses) if ratios else None
+        task = self.parse_losses(losses)[0] if ratios else None
         for i, loss in enumerate(self.distill_losses):
             if i in active:
                 samples = data_samples

@@ -1,17 +1,6 @@
 """How strongly each distillation loss pulls, next to the task."""
-from typing import Dict, List
-
 import torch
 from torch import Tensor
-
-
-def total_loss(losses: Dict[str, object]) -> Tensor:
-    """Sum of a model's losses, as ``BaseModel.parse_losses`` takes it."""
-    values: List[Tensor] = []
-    for name, value in losses.items():
-        if 'loss' in name:
-            values += value if isinstance(value, (list, tuple)) else [value]
-    return sum(value.mean() for value in values)
 
 
 def gradient_ratio(term: Tensor, task: Tensor, feature: Tensor) -> Tensor:

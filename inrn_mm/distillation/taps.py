@@ -157,9 +157,8 @@ class Recorder:
         self.features = {tap: [] for tap in self.taps}
         self._versions = {tap: [] for tap in self.taps}
         self.counts = Counter()
-        modules = dict(self.model.named_modules())
         for tap in self.taps:
-            module = modules[tap.path]
+            module = self.model.get_submodule(tap.path)
             if tap.source == 'input':
                 handle = module.register_forward_pre_hook(
                     lambda _, args, tap=tap: self._record(tap, args))

@@ -1,5 +1,4 @@
 """The global context block of FGD."""
-import torch
 from torch import Tensor, nn
 
 
