@@ -120,7 +120,8 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
         lines.append('| ' + ' | '.join(cells) + ' |')
     memory = ', '.join(sorted({run['memory_of'] for run in runs}))
     machines = '; '.join(sorted({run['machine'] for run in runs}))
-    options = ' '.join(runs[0]['options']) or 'none'
+    options = ' '.join(
+        dict.fromkeys(o for run in runs for o in run['options'])) or 'none'
     lines += [
         '',
         'Mean ± standard deviation of the sample over the seeds (gain over '

@@ -180,6 +180,22 @@ def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
     ]
 
 
+def test_options_of_the_student_and_of_distillation(tmp_path):
+    import runpy
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    plain, distilled = tmp_path / 'plain.py', tmp_path / 'distilled.py'
+    plain.write_text("model = dict(type='FasterRCNN')")
+    distilled.write_text("model = dict(type='KnowledgeDistiller')")
+    args = SimpleNamespace(
+        cfg_options=['a=1'],
+        student_options=['neck.b=2'],
+        distill_options=['model.teacher_checkpoint=t.pth'])
+    assert tool['run_options'](plain, args) == ['a=1', 'model.neck.b=2']
+    assert tool['run_options'](distilled, args) == [
+        'a=1', 'model.student.neck.b=2', 'model.teacher_checkpoint=t.pth'
+    ]
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['gone.py'], 'gone.py does not exist'),
     (['a.py', 'b/a.py'], 'Two configs are called a'),

@@ -55,6 +55,21 @@ def parse_args():
         metavar='KEY=VALUE',
         help='passed to every run, as in tools/train.py')
     parser.add_argument(
+        '--student-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help="options of the student's model, in distilled and plain configs "
+        'alike: neck.out_channels=64 is model.student.neck.out_channels=64 or '
+        'model.neck.out_channels=64')
+    parser.add_argument(
+        '--distill-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='passed to the distilled configs only, such as '
+        'model.teacher_checkpoint=FILE')
+    parser.add_argument(
         '--gpus', type=int, default=1, help='of each run (default: 1)')
     parser.add_argument(
         '--out',
@@ -72,7 +87,23 @@ def parse_args():
             parser.error(f'Two configs are called {config.stem}: their runs '
                          'would share a folder; rename one.')
     args.seeds = list(dict.fromkeys(args.seeds))
+    args.options = {
+        config: run_options(config, args)
+        for config in args.configs
+    }
     return args
+
+
+def run_options(config, args):
+    """All options of the runs of one config."""
+    options = list(args.cfg_options)
+    if not args.student_options and not args.distill_options:
+        return options  # without reading the config
+    from mmengine.config import Config
+    distilled = Config.fromfile(config).model.type == 'KnowledgeDistiller'
+    model = 'model.student.' if distilled else 'model.'
+    options += [model + option for option in args.student_options]
+    return options + (args.distill_options if distilled else [])
 
 
 def machine():
@@ -193,12 +224,13 @@ def write_tables(args, counted=False):
             folder = args.out / config.stem / f'seed{seed}'
             if not (folder / 'run.json').is_file():
                 continue
-            record = read_record(config, folder, seed, args.cfg_options)
+            record = read_record(config, folder, seed, args.options[config])
             if not record['finished']:
                 continue
             if counted and 'added_params' not in record:
                 if config not in counts:
-                    counts[config] = count_parameters(config, args.cfg_options)
+                    counts[config] = count_parameters(config,
+                                                      args.options[config])
                 write_record(folder, dict(record, added_params=counts[config]))
             runs.append(read_run(folder, args.metric))
     if not runs:
@@ -221,7 +253,7 @@ def main():
         for seed in args.seeds:
             for config in args.configs:
                 folder = args.out / config.stem / f'seed{seed}'
-                failed += not train(config, folder, seed, args.cfg_options,
+                failed += not train(config, folder, seed, args.options[config],
                                     args.gpus)
                 write_tables(args)
         print(f'\n{write_tables(args, counted=True)}')
