@@ -1,0 +1,65 @@
+"""What every network that holds a signal has in common."""
+from typing import Dict, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+class FittingNet(BaseModule):
+    """A network whose weights are an image or a video.
+
+    Subclasses set :attr:`kind`:
+
+    - ``'pixel'``: ``forward(coords)`` maps coordinates ``(B, H, W, D)`` in
+      [-1, 1] to colours ``(B, C, H, W)``. D is 2 (x, y) for an image and 3
+      (x, y, t) for a video. Networks that act on each pixel by itself take
+      any H and W; those with convolutions look at the neighbours, see
+      :attr:`halo`, and want the training image's spacing.
+    - ``'frame'``: ``forward(times)`` maps times ``(B,)`` in [0, 1] to whole
+      frames ``(B, C, H, W)`` of the signal's size.
+
+    Colours are in [0, 1] where the fit is perfect, but not clamped.
+
+    Args:
+        shape (Sequence[int]): The signal's frames, height, width and
+            channels; an image has one frame.
+
+    Raises:
+        ValueError: If that is not four positive numbers.
+    """
+
+    kind: str = ''
+    #: Pixels on each side of an output that a pixel network looks at.
+    halo: int = 0
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        if len(shape) != 4 or min(shape) < 1:
+            raise ValueError('A signal has frames, height, width and channels '
+                             f'of at least one, got shape={tuple(shape)}.')
+        self.shape = tuple(int(n) for n in shape)
+
+    @property
+    def num_coordinates(self) -> int:
+        """The D of pixel networks: 2 for an image, 3 for a video."""
+        return 2 if self.shape[0] == 1 else 3
+
+    def observe(self, times: Tensor, frames: Tensor) -> None:
+        """See the target; only networks with an encoder make use of it.
+
+        Args:
+            times (Tensor): Shape ``(B,)``, in [0, 1].
+            frames (Tensor): Shape ``(B, C, H, W)``, in [0, 1].
+        """
+
+    def decoder_state(self) -> Dict[str, Tensor]:
+        """The tensors that decoding needs: what a compact file holds.
+
+        They load by ``load_state_dict(..., strict=False)``.
+        """
+        return self.state_dict()
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that decoding needs, the size of comparisons."""
+        return sum(value.numel() for value in self.decoder_state().values())
