@@ -2,9 +2,10 @@
 
 Importing the package registers its models, losses and hooks with mmengine.
 """
-from . import backbones, distillation, engine, layers, registry
+from . import backbones, distillation, engine, evaluation, layers, registry
 from .version import __version__
 
 __all__ = [
-    '__version__', 'backbones', 'distillation', 'engine', 'layers', 'registry'
+    '__version__', 'backbones', 'distillation', 'engine', 'evaluation',
+    'layers', 'registry'
 ]
