@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 PACKAGE = Path(__file__).parents[1]
-KINDS = (ValueError, RuntimeError, OSError, ImportError, KeyError, TypeError)
+KINDS = (ValueError, RuntimeError, OSError, ImportError, KeyError, TypeError,
+         MemoryError)
 
 
 @contextlib.contextmanager
