@@ -15,9 +15,6 @@ Example:
 
 import argparse
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,6 +23,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 from rich.progress import track
+
+from .made_set import make_once
 
 DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven',
                'eight', 'nine')
@@ -138,41 +137,15 @@ def make_demo_coco(out: 'str | Path',
     out = Path(out)
     settings = settings or DemoCocoSettings()
     photographs = load_photographs()
-    made_of = _describe(settings, photographs)
-    if is_complete(out, made_of):
-        return out
-    if out.exists() and any(out.iterdir()) \
-            and not (out / SETTINGS_FILE).is_file():
-        raise FileExistsError(
-            f'"{out}" is not empty and holds no demo set: choose another '
-            f'folder or remove it.')
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
-        scratch.chmod(0o755)
+    def write(folder: Path) -> None:
         glyphs = load_glyphs(settings)
         for split in SPLITS:
-            _write_split(scratch, split, settings, photographs, glyphs[split],
+            _write_split(folder, split, settings, photographs, glyphs[split],
                          progress)
-        (scratch / SETTINGS_FILE).write_text(json.dumps(made_of, indent=1))
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(scratch, out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return out
 
-
-def is_complete(out: 'str | Path', made_of: dict) -> bool:
-    """Tell whether ``out`` holds the set described by ``made_of``."""
-    file = Path(out) / SETTINGS_FILE
-    if not file.is_file():
-        return False
-    try:
-        return json.loads(file.read_text()) == made_of
-    except ValueError:
-        return False
+    return make_once(out, SETTINGS_FILE, _describe(settings, photographs),
+                     write)
 
 
 def load_photographs() -> Dict[str, np.ndarray]:
@@ -469,13 +442,11 @@ def _annotation(annotation_id: int, image_id: int, entry: dict) -> dict:
 
 def _describe(settings: DemoCocoSettings,
               photographs: Dict[str, np.ndarray]) -> dict:
-    """Everything the set depends on, as it reads back from JSON."""
-    return json.loads(
-        json.dumps(
-            dict(
-                recipe=RECIPE,
-                settings=asdict(settings),
-                photographs=sorted(photographs))))
+    """Everything the set depends on."""
+    return dict(
+        recipe=RECIPE,
+        settings=asdict(settings),
+        photographs=sorted(photographs))
 
 
 def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
