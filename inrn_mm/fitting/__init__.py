@@ -45,3 +45,16 @@ Configs are ``configs/fitting/{method}_{image|video}.py``; the input is
 ``inrn_mm.evaluation`` (``METRICS`` ``PSNR``, ``SSIM``, ``MSSSIM``; keys
 ``psnr``, ``ssim``, ``ms_ssim``).
 """
+from .budget import BudgetHook
+from .fitter import SignalFitter
+from .loops import FitTestLoop, FitTrainLoop, FitValLoop
+from .losses import FittingLoss
+from .networks import (FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV,
+                       SingleStageINRN)
+from .signal import Signal, load_signal
+
+__all__ = [
+    'BudgetHook', 'FINER', 'FitTestLoop', 'FitTrainLoop', 'FitValLoop',
+    'FittingLoss', 'FittingNet', 'FourierMLP', 'HNeRV', 'NeRV', 'SIREN',
+    'Signal', 'SignalFitter', 'SingleStageINRN', 'load_signal'
+]

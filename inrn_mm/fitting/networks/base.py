@@ -16,7 +16,9 @@ class FittingNet(BaseModule):
       any H and W; those with convolutions look at the neighbours, see
       :attr:`halo`, and want the training image's spacing.
     - ``'frame'``: ``forward(times)`` maps times ``(B,)`` in [0, 1] to whole
-      frames ``(B, C, H, W)`` of the signal's size.
+      frames ``(B, C, H, W)`` of the signal's size. One with an encoder sets
+      :attr:`needs_target`: while the target is there, it gets the true frames
+      of these times as a second argument.
 
     Colours are in [0, 1] where the fit is perfect, but not clamped.
 
@@ -31,6 +33,7 @@ class FittingNet(BaseModule):
     kind: str = ''
     #: Pixels on each side of an output that a pixel network looks at.
     halo: int = 0
+    needs_target: bool = False
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -43,14 +46,6 @@ class FittingNet(BaseModule):
     def num_coordinates(self) -> int:
         """The D of pixel networks: 2 for an image, 3 for a video."""
         return 2 if self.shape[0] == 1 else 3
-
-    def observe(self, times: Tensor, frames: Tensor) -> None:
-        """See the target; only networks with an encoder make use of it.
-
-        Args:
-            times (Tensor): Shape ``(B,)``, in [0, 1].
-            frames (Tensor): Shape ``(B, C, H, W)``, in [0, 1].
-        """
 
     def decoder_state(self) -> Dict[str, Tensor]:
         """The tensors that decoding needs: what a compact file holds.

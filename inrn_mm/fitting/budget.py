@@ -1,0 +1,107 @@
+"""Training to a time or a quality instead of a number of steps."""
+import math
+import time
+from typing import Dict, Optional
+
+import torch
+from mmengine.hooks import ParamSchedulerHook
+from mmengine.registry import HOOKS
+
+STEPS = 1000
+
+
+@HOOKS.register_module()
+class BudgetHook(ParamSchedulerHook):
+    """Spread the learning rate's schedule over whatever the training's length.
+
+    The schedulers of the config are written for 1000 steps (``end=1000``) and
+    are stepped as the training proceeds, by its share of ``max_seconds`` or
+    of the iterations. In ``default_hooks.param_scheduler`` this takes the
+    place of mmengine's hook.
+
+    The seconds are those of the training steps. Evaluation, saving and the
+    time before the first step do not count.
+
+    Args:
+        max_seconds (float, optional): End after so much training, whatever
+            number of iterations the config says. Defaults to None.
+        target_psnr (float, optional): End when an evaluation's PSNR in dB has
+            reached this (and one more step is done, which saves).
+            Defaults to None.
+
+    Raises:
+        ValueError: If a limit is not positive.
+    """
+
+    def __init__(self,
+                 max_seconds: Optional[float] = None,
+                 target_psnr: Optional[float] = None) -> None:
+        for name, value in (('max_seconds', max_seconds), ('target_psnr',
+                                                           target_psnr)):
+            if value is not None and value <= 0:
+                raise ValueError(f'{name} must be positive, got {value}.')
+        self.max_seconds = max_seconds
+        self.target_psnr = target_psnr
+        self.seconds = 0.
+        self._start: Optional[float] = None
+
+    def before_train(self, runner) -> None:
+        """Go on from the time that a resumed run had taken."""
+        self.seconds = runner.message_hub.runtime_info.get(
+            'encode_seconds', 0.)
+
+    def before_train_iter(self,
+                          runner,
+                          batch_idx: int,
+                          data_batch: Optional[dict] = None) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch: Optional[dict] = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Stop the clock, step the schedulers, end when it is time."""
+        self._add(time.perf_counter() - self._start, runner)
+        done = runner.iter + 1
+        share = done / runner.max_iters
+        if self.max_seconds is not None:
+            share = self.seconds / self.max_seconds
+            # also what the log's ETA is made of
+            left = done / share - done
+            _set_length(runner, done + (math.ceil(left) if left > 0 else 0))
+        schedulers = runner.param_schedulers or []
+        while schedulers and schedulers[0].last_step < min(share, 1) * STEPS:
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def before_val_epoch(self, runner) -> None:
+        """Count what a GPU has still to do, and log the time."""
+        if self._start is None:
+            return  # tools/test.py
+        if torch.cuda.is_available():
+            start = time.perf_counter()
+            torch.cuda.synchronize()
+            self._add(time.perf_counter() - start, runner)
+        runner.message_hub.update_scalar('val/encode_seconds', self.seconds)
+
+    def after_val_epoch(self,
+                        runner,
+                        metrics: Optional[Dict[str, float]] = None) -> None:
+        """End if the quality is reached."""
+        psnr = next((value for name, value in (metrics or {}).items()
+                     if name.split('/')[-1] == 'psnr'), None)
+        if self.target_psnr is not None and psnr is not None and \
+                psnr >= self.target_psnr and runner.iter < runner.max_iters:
+            _set_length(runner, runner.iter + 1)
+            self.max_seconds = None
+
+    def _add(self, seconds: float, runner) -> None:
+        self.seconds += seconds
+        runner.message_hub.update_info('encode_seconds', self.seconds)
+
+
+def _set_length(runner, iters: int) -> None:
+    # mmengine has no other way to a training's length; saving and evaluating
+    # at the end follow it
+    runner.train_loop._max_iters = iters

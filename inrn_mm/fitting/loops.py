@@ -1,0 +1,109 @@
+"""mmengine's loops over frame numbers in place of a data set."""
+from typing import Optional
+
+from mmengine.model import is_model_wrapper
+from mmengine.registry import LOOPS
+from mmengine.runner import IterBasedTrainLoop, Runner, TestLoop, ValLoop
+from torch.utils.data import Dataset
+
+from .fitter import SignalFitter
+
+
+class Numbers(Dataset):
+    """``dict(inputs=i)`` for i below a number."""
+
+    metainfo: dict = {}
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict:
+        return dict(inputs=index)
+
+
+@LOOPS.register_module()
+class FitTrainLoop(IterBasedTrainLoop):
+    """mmengine's loop of iterations over the items of a fitter.
+
+    Args:
+        runner (Runner): Of a :class:`SignalFitter`.
+        dataloader (dict): Of mmengine's dataloaders' keys only
+            ``batch_size`` is of use.
+        max_epochs (int, optional): Passes over all frames (or tiles).
+            Defaults to None, see ``max_iters``.
+        max_iters (int, optional): Steps, where no epochs are given.
+            Defaults to None.
+        val_interval (int): Epochs, or steps with ``max_iters``, between
+            evaluations; there is one at the end. Defaults to 1000.
+
+    Raises:
+        ValueError: If not exactly one of the lengths is given.
+        MemoryError: If a step cannot fit into the memory.
+    """
+
+    def __init__(self,
+                 runner: Runner,
+                 dataloader: dict,
+                 max_epochs: Optional[int] = None,
+                 max_iters: Optional[int] = None,
+                 val_interval: int = 1000) -> None:
+        if (max_epochs is None) == (max_iters is None):
+            raise ValueError('FitTrainLoop takes max_epochs or max_iters, one '
+                             f'of them; got {max_epochs} and {max_iters}.')
+        fitter = _fitter(runner)
+        loader = _loader(dataloader, fitter.num_items, infinite=True)
+        fitter.check_memory(loader['batch_size'])
+        epoch_length = -(-fitter.num_items // loader['batch_size'])
+        if max_epochs is not None:
+            max_iters = max_epochs * epoch_length
+            val_interval *= epoch_length
+        super().__init__(runner, loader, max_iters, val_interval=val_interval)
+
+
+@LOOPS.register_module()
+class FitValLoop(ValLoop):
+    """mmengine's loop over all frames.
+
+    Args:
+        runner (Runner): Of a :class:`SignalFitter`.
+        dataloader (dict): See :class:`FitTrainLoop`.
+        evaluator (Evaluator | dict | list): Metrics.
+    """
+
+    def __init__(self, runner: Runner, dataloader: dict, evaluator) -> None:
+        count = _fitter(runner).signal.shape[0]
+        super().__init__(runner, _loader(dataloader, count), evaluator)
+
+
+@LOOPS.register_module()
+class FitTestLoop(TestLoop):
+    """As :class:`FitValLoop`, for tools/test.py."""
+
+    def __init__(self, runner: Runner, dataloader: dict, evaluator) -> None:
+        count = _fitter(runner).signal.shape[0]
+        super().__init__(runner, _loader(dataloader, count), evaluator)
+
+
+def _fitter(runner: Runner) -> SignalFitter:
+    model = runner.model
+    while is_model_wrapper(model):
+        model = model.module
+    if not isinstance(model, SignalFitter):
+        raise ValueError('The loops for fitting need model.type='
+                         f"'SignalFitter', not '{type(model).__name__}'.")
+    return model
+
+
+def _loader(dataloader: dict, length: int, infinite: bool = False) -> dict:
+    """What is missing from a config's dataloader."""
+    kind = 'InfiniteSampler' if infinite else 'DefaultSampler'
+    loader = dict(batch_size=1, num_workers=0)
+    loader.update(dataloader)
+    loader.update(
+        dataset=Numbers(length),
+        sampler=dict(type=kind, shuffle=infinite),
+        collate_fn=dict(type='default_collate'))
+    return loader

@@ -1,0 +1,310 @@
+"""Single-stage INRN: INRe blocks that hold an image or a video (Fig. 1b)."""
+from typing import List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from ...layers import GridEncoding, INReBlock, PositionalEncoding, TimeGrid
+from .base import FittingNet
+from .upsampling import choose_grid, crop
+
+
+@MODELS.register_module()
+class SingleStageINRN(FittingNet):
+    """INRN for fitting, supervised by its output alone (Sec. 2.3, Fig. 1b).
+
+    ``kind='frame'`` maps a time to a frame, as in Table 1: the sinusoidal
+    embedding, two linear layers to a small grid, then stages that enlarge it.
+    ``kind='pixel'`` maps coordinates to colours: the embedding and a linear
+    layer, then stages that keep the size; their convolutions see the
+    neighbouring coordinates. A head, 1x1, makes the colours of both.
+
+    A stage with an inner width ``hidden`` begins with an INRe block of that
+    width, without residual, whose output PixelShuffle spreads; one without
+    begins with a 1x1 convolution, if width or stride ask for it. ``blocks``
+    residual INRe blocks follow.
+
+    ===============  ======  ================  ======  =====================
+    arch             grid    widths            hidden  INRe blocks
+    ===============  ======  ================  ======  =====================
+    ``mlp``          25      100,50,25,24,24   512     only MLP
+    ``front``        25      as ``mlp``        512     3x3 before, 1 to 4
+    ``post``         25      as ``mlp``        512     five 3x3 in stage 1
+    ``interleaved``  25      as ``mlp``        512     3x3 between, 1 to 4
+    ``s``            30      64 (all five)     none    one after 2, 3 and 4
+    ``pixel``        none    64                none    three
+    ===============  ======  ================  ======  =====================
+
+    At 720 x 1280 the first four have 3.54, 4.36, 15.34 and 12.98 million
+    parameters, the rows of Table 1; ``s`` has 2.51 and 2.87 at r = 1 and 0.5,
+    INRN-S of Table 2.
+
+    Beyond the paper, learned grids stand beside or, with ``levels=0``,
+    instead of the sinusoidal embedding.
+
+    Args:
+        shape (Sequence[int]): Frames, height, width and channels.
+        kind (str): ``'frame'`` or ``'pixel'``. Defaults to ``'frame'``.
+        arch (str | dict, optional): A name of the table, or a dict with
+            ``widths`` and, each one value for all stages or a list,
+            ``hidden``, ``orders`` and ``blocks``; with ``grid_channels``
+            too. Defaults to None: ``'interleaved'`` or ``'pixel'``.
+        compression (float): Coefficient r of the residual blocks.
+            Defaults to 0.5, INRN-S's.
+        kernel_size (int): Kernel of the convolutions. Defaults to 3.
+        base (float): Of the sinusoidal embedding. Defaults to 1.25.
+        levels (int): Of the sinusoidal embedding. Defaults to 40.
+        stem_width (int): Width between embedding and grid of frames.
+            Defaults to 512.
+        time_grids (Sequence[dict]): For frames: :class:`TimeGrid`\\ s with
+            ``frames`` and ``channels``, added before the stage ``stage`` (0
+            to the number of stages); their size is that stage's over
+            ``scale``, 1 if left out. Defaults to (), none.
+        grids (dict, optional): For pixels: arguments of
+            :class:`GridEncoding`. Defaults to None.
+        grid (Sequence[int], optional): Rows and columns of the first grid of
+            frames. Defaults to None, see :func:`choose_grid`.
+        strides (Sequence[int], optional): Of the stages of frames.
+            Defaults to None, likewise.
+        act_cfg (dict): Activation. Defaults to ``dict(type='GELU')``.
+
+    Raises:
+        ValueError: If the kind or the arch is unknown, a list has not an
+            entry for each stage, or there is no embedding at all.
+
+    Examples:
+        >>> import torch
+        >>> net = SingleStageINRN((132, 72, 128, 3), arch='s')
+        >>> net(torch.tensor([0., 0.5])).shape
+        torch.Size([2, 3, 72, 128])
+    """
+
+    table_1 = dict(grid_channels=25, widths=[100, 50, 25, 24, 24], hidden=512)
+    arch_settings = {
+        'mlp':
+        dict(table_1, orders='mlp-mlp'),
+        'front':
+        dict(table_1, orders=['conv-mlp'] * 4 + ['mlp-mlp']),
+        'post':
+        dict(table_1, orders=['mlp' + '-conv' * 5 + '-mlp'] + ['mlp-mlp'] * 4),
+        'interleaved':
+        dict(table_1, orders=['mlp-conv-mlp'] * 4 + ['mlp-mlp']),
+        's':
+        dict(grid_channels=30, widths=[64] * 5, blocks=[0, 1, 1, 1, 0]),
+        'pixel':
+        dict(widths=[64], blocks=3),
+    }
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        kind: str = 'frame',
+        arch: Union[str, dict, None] = None,
+        compression: float = 0.5,
+        kernel_size: int = 3,
+        base: float = 1.25,
+        levels: int = 40,
+        stem_width: int = 512,
+        time_grids: Sequence[dict] = (),
+        grids: Optional[dict] = None,
+        grid: Optional[Sequence[int]] = None,
+        strides: Optional[Sequence[int]] = None,
+        act_cfg: dict = dict(type='GELU')
+    ) -> None:
+        super().__init__(shape)
+        if kind not in ('frame', 'pixel'):
+            raise ValueError(f"kind is 'frame' or 'pixel', not '{kind}'.")
+        self.kind = kind
+        arch = self._parse_arch(
+            arch or ('interleaved' if kind == 'frame' else 'pixel'))
+        widths = arch['widths']
+        size = shape[1:3]
+        if kind == 'frame':
+            size, strides = choose_grid(
+                size, len(widths), grid=grid, strides=strides)
+            width = arch.get('grid_channels', widths[0])
+            self.stem = TimeStem(base, levels, stem_width, width, size,
+                                 act_cfg) if levels else None
+        else:
+            strides, width = [1] * len(widths), widths[0]
+            self.stem = PixelStem(self.num_coordinates, base, levels, grids,
+                                  width, act_cfg)
+        if len(strides) != len(widths):
+            raise ValueError(f'{len(widths)} widths need as many strides, got '
+                             f'{list(strides)}.')
+        self.stages = nn.ModuleList()
+        self.injections = nn.ModuleList()
+        for i, stride in enumerate([*strides, None]):
+            self.injections.append(
+                nn.ModuleList(
+                    Injection(width, size, **_without(cfg, 'stage'))
+                    for cfg in time_grids if cfg['stage'] == i))
+            if stride is None:
+                break
+            self.stages.append(
+                Stage(
+                    width,
+                    widths[i],
+                    stride,
+                    hidden=arch['hidden'][i],
+                    order=arch['orders'][i],
+                    num_blocks=arch['blocks'][i],
+                    compression=compression,
+                    kernel_size=kernel_size,
+                    act_cfg=act_cfg))
+            width = widths[i]
+            size = [side * stride for side in size]
+        if self.stem is None and not len(self.injections[0]):
+            raise ValueError('levels=0 leaves no embedding: give a time grid '
+                             'with stage=0.')
+        self.head = nn.Conv2d(width, self.shape[3], 1)
+        if kind == 'pixel':
+            self.halo = sum(conv.kernel_size[0] // 2
+                            for conv in self.stages.modules()
+                            if isinstance(conv, nn.Conv2d))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map times ``(B,)``, or coordinates ``(B, H, W, D)``, to colours
+        ``(B, C, H, W)``."""
+        times = x
+        x = 0. if self.stem is None else self.stem(x)
+        for stage, injections in zip([*self.stages, None], self.injections):
+            for injection in injections:
+                x = x + injection(times)
+            if stage is not None:
+                x = stage(x)
+        x = self.head(x) + 0.5
+        return crop(x, self.shape[1:3]) if self.kind == 'frame' else x
+
+    def _parse_arch(self, arch: Union[str, dict]) -> dict:
+        """The arch with a list entry for each stage."""
+        if isinstance(arch, str):
+            if arch not in self.arch_settings:
+                raise ValueError(f"Unknown arch '{arch}': it is one of "
+                                 f"{', '.join(self.arch_settings)}, or a dict "
+                                 'with widths.')
+            arch = self.arch_settings[arch]
+        arch = dict(hidden=None, orders='mlp-conv-mlp', blocks=0) | dict(arch)
+        number = len(arch['widths'])
+        for key in ('hidden', 'orders', 'blocks'):
+            if not isinstance(arch[key], (list, tuple)):
+                arch[key] = [arch[key]] * number
+            if len(arch[key]) != number:
+                raise ValueError(
+                    f'{key}={arch[key]} must have an entry for each of the '
+                    f'{number} widths.')
+        return arch
+
+
+class Stage(nn.Sequential):
+    """Enlarge by ``stride``, then residual INRe blocks; see the class above.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int,
+                 hidden: Optional[int], order: str, num_blocks: int,
+                 compression: float, kernel_size: int, act_cfg: dict) -> None:
+        from mmcv.cnn import ConvModule
+        common = dict(norm_cfg=None, act_cfg=act_cfg)
+        layers: List[nn.Module] = []
+        spread = out_channels * stride**2
+        if hidden:
+            layers.append(
+                INReBlock(
+                    in_channels,
+                    spread,
+                    hidden_channels=hidden,
+                    order=order,
+                    kernel_size=kernel_size,
+                    residual=False,
+                    **common))
+        elif in_channels != spread:
+            layers.append(ConvModule(in_channels, spread, 1, **common))
+        if stride > 1:
+            layers.append(nn.PixelShuffle(stride))
+        # an order that enlarges in its first layer is no residual block's
+        blocks = [
+            INReBlock(
+                out_channels,
+                compression=compression,
+                order='mlp-conv-mlp' if hidden else order,
+                kernel_size=kernel_size,
+                **common) for _ in range(num_blocks)
+        ]
+        super().__init__(*layers, *blocks)
+
+
+class TimeStem(nn.Module):
+    """Embedding of the time and two linear layers, to a grid."""
+
+    def __init__(self, base: float, levels: int, hidden: int,
+                 out_channels: int, size: Tuple[int,
+                                                int], act_cfg: dict) -> None:
+        super().__init__()
+        from mmcv.cnn import build_activation_layer
+        self.embedding = PositionalEncoding(base, levels)
+        self.layers = nn.Sequential(
+            nn.Linear(self.embedding.out_channels, hidden),
+            build_activation_layer(act_cfg),
+            nn.Linear(hidden, out_channels * size[0] * size[1]),
+            build_activation_layer(act_cfg),
+            nn.Unflatten(1, (out_channels, *size)))
+
+    def forward(self, times: Tensor) -> Tensor:
+        """Map ``(B,)`` to ``(B, out_channels, H, W)``."""
+        return self.layers(self.embedding(times[:, None]))
+
+
+class PixelStem(nn.Module):
+    """Embeddings of coordinates and a linear layer."""
+
+    def __init__(self, num_coordinates: int, base: float, levels: int,
+                 grids: Optional[dict], out_channels: int,
+                 act_cfg: dict) -> None:
+        super().__init__()
+        from mmcv.cnn import build_activation_layer
+        self.embeddings = nn.ModuleList()
+        if levels:
+            self.embeddings.append(
+                PositionalEncoding(base, levels, num_coordinates))
+        if grids:
+            self.embeddings.append(GridEncoding(**grids))
+        if not len(self.embeddings):
+            raise ValueError('levels=0 leaves no embedding: give grids.')
+        width = sum(e.out_channels for e in self.embeddings)
+        self.linear = nn.Linear(width, out_channels)
+        self.act = build_activation_layer(act_cfg)
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """Map ``(B, H, W, D)`` to ``(B, out_channels, H, W)``."""
+        x = torch.cat([embed(coords) for embed in self.embeddings], -1)
+        return self.act(self.linear(x)).permute(0, 3, 1, 2)
+
+
+class Injection(nn.Module):
+    """A :class:`TimeGrid` brought to a stage's width and size."""
+
+    def __init__(self,
+                 width: int,
+                 size: Sequence[int],
+                 frames: int,
+                 channels: int,
+                 scale: int = 1) -> None:
+        super().__init__()
+        self.size = tuple(size)
+        self.latents = TimeGrid(frames, channels,
+                                [-(-side // scale) for side in size])
+        self.project = nn.Conv2d(channels, width, 1)
+
+    def forward(self, times: Tensor) -> Tensor:
+        """Map ``(B,)`` to ``(B, width, H, W)``."""
+        x = self.project(self.latents(times))
+        if x.shape[2:] != self.size:
+            x = F.interpolate(
+                x, self.size, mode='bilinear', align_corners=False)
+        return x
+
+
+def _without(cfg: dict, key: str) -> dict:
+    return {k: v for k, v in cfg.items() if k != key}
