@@ -40,21 +40,27 @@ Networks (``MODELS``)
     at a time or PSNR. ``encode_seconds`` (training alone, no evaluation) is
     in the message hub's info and the log's scalars.
 
+``write_fit(path, net, net_cfg, signal, bits=8)``, ``read_fit(path)``
+    The compact file, see :mod:`inrn_mm.fitting.codec`.
+
 Configs are ``configs/fitting/{method}_{image|video}.py``; the input is
 ``model.signal.path`` or the environment's ``INRN_FIT_INPUT``. Metrics are in
 ``inrn_mm.evaluation`` (``METRICS`` ``PSNR``, ``SSIM``, ``MSSSIM``; keys
 ``psnr``, ``ssim``, ``ms_ssim``).
 """
 from .budget import BudgetHook
+from .codec import MagnitudePruneHook, read_fit, write_fit
 from .fitter import SignalFitter
 from .loops import FitTestLoop, FitTrainLoop, FitValLoop
 from .losses import FittingLoss
 from .networks import (FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV,
                        SingleStageINRN)
+from .progress import FitProgressHook
 from .signal import Signal, load_signal
 
 __all__ = [
-    'BudgetHook', 'FINER', 'FitTestLoop', 'FitTrainLoop', 'FitValLoop',
-    'FittingLoss', 'FittingNet', 'FourierMLP', 'HNeRV', 'NeRV', 'SIREN',
-    'Signal', 'SignalFitter', 'SingleStageINRN', 'load_signal'
+    'BudgetHook', 'FINER', 'FitProgressHook', 'FitTestLoop', 'FitTrainLoop',
+    'FitValLoop', 'FittingLoss', 'FittingNet', 'FourierMLP', 'HNeRV',
+    'MagnitudePruneHook', 'NeRV', 'SIREN', 'Signal', 'SignalFitter',
+    'SingleStageINRN', 'load_signal', 'read_fit', 'write_fit'
 ]

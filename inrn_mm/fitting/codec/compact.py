@@ -1,0 +1,287 @@
+"""A fit as one small file, and back."""
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from ..networks.base import FittingNet
+from ..signal import Signal
+from . import container, entropy
+from .quantize import (check_half, dequantize, largest_code, num_steps,
+                       quantize)
+
+BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
+# Types that a network's config may name inside. With the networks themselves,
+# which are looked up among the registered classes only, this is all that
+# opening a file can build: it never imports a module or runs code of the file.
+INNER_TYPES = frozenset({
+    'BN', 'BN2d', 'ELU', 'GELU', 'GN', 'Identity', 'IN', 'LN', 'LN2d',
+    'LeakyReLU', 'Mish', 'PReLU', 'ReLU', 'ReLU6', 'SiLU', 'Sigmoid', 'Swish',
+    'Tanh'
+})
+# A tensor with a smaller share of the weights than this keeps 16 bits: first
+# and last layers, which quantisation harms most and which weigh little.
+SMALL = 0.01
+# How a tensor is stored: quantised, as 16-bit or 32-bit floats, as integers.
+QUANTISED, HALF, FLOAT, INTEGER = 'qhfi'
+RAW = {HALF: '<f2', FLOAT: '<f4', INTEGER: '<i8'}
+
+
+@dataclass
+class CompactFit:
+    """What a compact file holds.
+
+    Args:
+        net (FittingNet): The network, with its weights.
+        net_cfg (dict): The config that it was built from.
+        signal (Signal): Shape, range and frame rate of the target.
+        bits (int): Of the large weights.
+        size (int): Bytes of the file.
+    """
+
+    net: FittingNet
+    net_cfg: dict
+    signal: Signal
+    bits: int
+    size: int
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """float: All of the file over the pixels of all frames."""
+        frames, height, width, _ = self.signal.shape
+        return 8 * self.size / (frames * height * width)
+
+
+def encode_fit(net: FittingNet,
+               net_cfg: dict,
+               signal: Signal,
+               bits: int = 8,
+               per_channel: bool = True) -> bytes:
+    """Compress a fitted network.
+
+    Large weights are quantised and entropy-coded; the few others are 16-bit
+    floats, and constants (buffers, if they are no feature maps like HNeRV's
+    embeddings) stay exact. Steps, entropy models and header are in the bytes.
+
+    Args:
+        net (FittingNet): The network.
+        net_cfg (dict): The config that it was built from.
+        signal (Signal): Its target; only shape, range and rate are stored.
+        bits (int): Of a large weight: 2 to 8, 16 (half precision) or 32
+            (exact). Defaults to 8.
+        per_channel (bool): Steps of their own for each output channel.
+            Defaults to True.
+
+    Returns:
+        bytes: The file.
+
+    Raises:
+        ValueError: If the bits are others, the config holds what a file must
+            not, or weights are not finite.
+    """
+    if bits not in BITS:
+        raise ValueError(f'bits is 2 to 8, 16 or 32, not {bits}.')
+    net_cfg = plain_config(net_cfg)
+    state = net.decoder_state()
+    kinds = _choose_kinds(net, state, bits)
+    quantised, peaks, raw = [], [], []
+    for kind, value in zip(kinds, state.values()):
+        value = value.detach().cpu()
+        if kind == QUANTISED:
+            codes, peak = quantize(value, bits, per_channel)
+            quantised.append(codes.flatten().numpy())
+            peaks.append(peak.numpy().astype('<f2').tobytes())
+        else:
+            if kind == HALF:
+                check_half(value)
+            raw.append(value.numpy().astype(RAW[kind]).tobytes())
+    descriptions = code = b''
+    if quantised:
+        descriptions, code = entropy.encode(quantised, largest_code(bits))
+    header = dict(
+        net=net_cfg,
+        shape=signal.shape,
+        max=signal.max_value,
+        fps=signal.fps,
+        bits=bits,
+        rows=per_channel,
+        kinds=kinds,
+        layout=_layout(state))
+    return container.pack(header,
+                          [b''.join(raw), b''.join(peaks), descriptions, code])
+
+
+def write_fit(path: Union[str, Path],
+              net: FittingNet,
+              net_cfg: dict,
+              signal: Signal,
+              bits: int = 8,
+              per_channel: bool = True,
+              force: bool = False) -> int:
+    """Write a compact file, whole or not at all; see :func:`encode_fit`.
+
+    Returns:
+        int: Its bytes.
+
+    Raises:
+        FileExistsError: If there is one and ``force`` was not given.
+    """
+    container.check_free(path, force)
+    data = encode_fit(net, net_cfg, signal, bits, per_channel)
+    container.write(path, data, force)
+    return len(data)
+
+
+def read_fit(path: Union[str, Path]) -> CompactFit:
+    """Open a compact file; nothing of it is run as code.
+
+    Args:
+        path (str | Path): Of the file.
+
+    Returns:
+        CompactFit: On the CPU, in eval mode.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no compact file, of another version, truncated,
+            damaged, or asks for what this inrn_mm does not have.
+    """
+    header, sections = container.read(path)
+    try:
+        signal = Signal(None, header['shape'], header['max'], header['fps'])
+        net_cfg, bits = header['net'], header['bits']
+        net = build_net(net_cfg, path)
+        state = _decode_state(net, header, sections, path)
+        net.load_state_dict(state, strict=False)
+    except (KeyError, TypeError, RuntimeError, IndexError,
+            struct.error) as error:
+        raise ValueError(
+            f'{path} cannot be decoded by this inrn_mm '
+            f'({type(error).__name__}: {str(error).splitlines()[0]}): decode '
+            'it with the inrn_mm that wrote it.') from error
+    size = Path(path).stat().st_size
+    return CompactFit(net.eval(), net_cfg, signal, bits, size)
+
+
+def build_net(net_cfg: dict, source: Union[str, Path]) -> FittingNet:
+    """Build a network from a config that nobody vouches for.
+
+    Raises:
+        ValueError: If its type is no registered :class:`FittingNet`, or a
+            type inside is not of :data:`INNER_TYPES`.
+    """
+    check_types(net_cfg, source)
+    return MODELS.build(net_cfg)
+
+
+def check_types(net_cfg: dict, source: Union[str, Path]) -> None:
+    """Refuse a config that builds anything but a fitting network."""
+    name = net_cfg.get('type')
+    # not MODELS.get, which imports the module of a dotted name
+    found = MODELS.module_dict.get(name) if isinstance(name, str) else None
+    if not (isinstance(found, type) and issubclass(found, FittingNet)):
+        raise ValueError(f"{source} holds a network of type '{name}', which "
+                         'is no fitting network of this inrn_mm.')
+    unknown = sorted(set(_inner_types(list(net_cfg.items()))) - INNER_TYPES)
+    if unknown:
+        raise ValueError(
+            f'{source} asks for {unknown[0]} inside its network, which a '
+            'compact file may not build.')
+
+
+def plain_config(net_cfg: dict) -> dict:
+    """The config with plain containers, as JSON has them.
+
+    Raises:
+        ValueError: If a value is of another kind, or a type is not one that
+            files may have.
+    """
+    try:
+        plain = json.loads(json.dumps(net_cfg))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "The network's config has a value that a compact file cannot "
+            f'hold ({error}): use numbers, texts, lists and dicts.') from None
+    check_types(plain, 'The config')
+    return plain
+
+
+def _inner_types(value: object) -> List[str]:
+    """All types named below the outermost dict."""
+    if isinstance(value, dict):
+        found = [str(value['type'])] if 'type' in value else []
+        return found + _inner_types(list(value.values()))
+    if isinstance(value, (list, tuple)):
+        return [name for item in value for name in _inner_types(item)]
+    return []
+
+
+def _choose_kinds(net: nn.Module, state: Dict[str, Tensor], bits: int) -> str:
+    """A letter for each tensor: how it is stored."""
+    trained = dict(net.named_parameters())
+    total = sum(value.numel() for value in state.values())
+    kinds = ''
+    for name, value in state.items():
+        if not value.is_floating_point():
+            kinds += INTEGER
+        elif bits == 32 or (name not in trained and value.dim() < 3):
+            kinds += FLOAT  # a constant, such as random frequencies
+        elif bits == 16 or value.dim() < 2 or value.numel() < SMALL * total:
+            kinds += HALF
+        else:
+            kinds += QUANTISED
+    return kinds
+
+
+def _layout(state: Dict[str, Tensor]) -> int:
+    """Fingerprint of names and shapes: the file itself has neither."""
+    layout = [(name, tuple(value.shape)) for name, value in state.items()]
+    return zlib.crc32(repr(layout).encode())
+
+
+def _decode_state(net: FittingNet, header: dict, sections: List[bytes],
+                  path: Union[str, Path]) -> Dict[str, Tensor]:
+    """The weights of a file, for a network with its layout."""
+    state = net.decoder_state()
+    if header['layout'] != _layout(state):
+        raise ValueError(
+            f'{path} was written by another version of '
+            f"{header['net']['type']}, which has other layers: decode it with "
+            'the inrn_mm that wrote it.')
+    raw, peaks, descriptions, code = sections
+    bits, kinds = header['bits'], header['kinds']
+    counts = [
+        value.numel() for kind, value in zip(kinds, state.values())
+        if kind == QUANTISED
+    ]
+    codes = iter(
+        entropy.decode(descriptions, code, counts, largest_code(bits)
+                       ) if counts else [])
+    decoded = {}
+    for kind, (name, value) in zip(kinds, state.items()):
+        if kind == QUANTISED:
+            peak, peaks = _take(peaks, '<f2',
+                                num_steps(value.shape, header['rows']))
+            decoded[name] = dequantize(
+                torch.from_numpy(next(codes)).reshape(value.shape), peak, bits)
+        else:
+            flat, raw = _take(raw, RAW[kind], value.numel())
+            decoded[name] = flat.to(value.dtype).reshape(value.shape)
+    return decoded
+
+
+def _take(data: bytes, dtype: str, count: int) -> Tuple[Tensor, bytes]:
+    """The first numbers of some bytes, and the rest."""
+    size = np.dtype(dtype).itemsize * count
+    if len(data) < size:
+        raise IndexError('a section is too short')
+    numbers = np.frombuffer(data[:size], dtype)
+    native = numbers.astype(numbers.dtype.newbyteorder('='))
+    return torch.from_numpy(native), data[size:]
