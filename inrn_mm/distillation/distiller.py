@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from .losses import DistillLoss
-from .monitor import gradient_ratio
+from .monitor import gradient_ratios
 from .proposals import PROPOSALS, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe
@@ -43,6 +43,10 @@ class KnowledgeDistiller(BaseModel):
         teacher_checkpoint (str, optional): Path or URL of the teacher's
             weights, read when training begins. Defaults to None.
         distill_losses (Sequence[dict]): Configs of :class:`DistillLoss`\ es.
+        teacher_options (dict, optional): How the teacher's forward is made
+            faster, arguments of :class:`Acceleration`: ``fold_bn``,
+            ``channels_last``, ``dtype``, ``compile``. Of several teachers,
+            each may have its own ``options``. Defaults to None, as it is.
         allow_random_teacher (bool): Train without a teacher checkpoint, under
             a teacher of random weights. Defaults to False.
         allow_pickle (bool): Load a teacher checkpoint that holds pickled
@@ -77,6 +81,7 @@ class KnowledgeDistiller(BaseModel):
                  teacher: Union[str, dict, None] = None,
                  teacher_checkpoint: Optional[str] = None,
                  distill_losses: Sequence[dict] = (),
+                 teacher_options: Optional[dict] = None,
                  allow_random_teacher: bool = False,
                  allow_pickle: bool = False,
                  data_preprocessor: Optional[dict] = None,
@@ -99,10 +104,11 @@ class KnowledgeDistiller(BaseModel):
 
         self.ratio_interval = ratio_interval
         self.teachers = {
-            name: FrozenTeacher(
+            name:
+            FrozenTeacher(
                 allow_random=allow_random_teacher,
                 allow_pickle=allow_pickle,
-                **cfg)
+                **dict(dict(options=teacher_options), **cfg))
             for name, cfg in _teachers(teacher, teacher_checkpoint).items()
         }
         for each in self.teachers.values():
@@ -122,10 +128,11 @@ class KnowledgeDistiller(BaseModel):
         """Find the layers of all losses and make their connectors."""
         for loss in self.distill_losses:
             self._choose_teacher(loss)
-        self.taps: List[List[Tuple[Tap, Tap]]] = [[
-            (Tap.parse(s, self.student), Tap.parse(t, self._net(loss)))
-            for s, t in loss.pairs
-        ] for loss in self.distill_losses]
+        self.taps: List[List[Tuple[Tap,
+                                   Tap]]] = [[(Tap.parse(s, self.student),
+                                               Tap.parse(t, self._net(loss)))
+                                              for s, t in loss.pairs]
+                                             for loss in self.distill_losses]
         self.label_taps = [
             loss.label_layer and Tap.parse(loss.label_layer, self.student)
             for loss in self.distill_losses
@@ -138,18 +145,20 @@ class KnowledgeDistiller(BaseModel):
             pad_shape=probe_size,
             batch_input_shape=probe_size,
             scale_factor=(1., 1.))
-        batch = torch.zeros(1, 3, *probe_size), [BaseDataElement(metainfo=meta)]
+        batch = torch.zeros(1, 3,
+                            *probe_size), [BaseDataElement(metainfo=meta)]
         active = range(len(self.taps))
-        student, _, self._clone = probe(self.student, self._student_taps(active),
-                                        *batch)
+        student, _, self._clone = probe(self.student,
+                                        self._student_taps(active), *batch)
         found = {
             name: teacher.probe(self._teacher_taps(active, name), *batch)
             for name, teacher in self.teachers.items()
         }
         found['self'] = student
         for loss, pairs in zip(self.distill_losses, self.taps):
-            features = zip(*(_alike(student[s], found[loss.teacher][t],
-                                    probe_size) for s, t in pairs))
+            features = zip(
+                *(_alike(student[s], found[loss.teacher][t], probe_size)
+                  for s, t in pairs))
             loss.build(*([x.shape for x in side] for side in features))
 
     def _choose_teacher(self, loss: DistillLoss) -> None:
@@ -246,6 +255,7 @@ class KnowledgeDistiller(BaseModel):
             MessageHub.get_current_instance().get_info(
                 'iter', 1) % self.ratio_interval == 0
         task = self.parse_losses(losses)[0] if ratios else None
+        compared = {}
         for i, loss in enumerate(self.distill_losses):
             if i in active:
                 samples = data_samples
@@ -263,14 +273,17 @@ class KnowledgeDistiller(BaseModel):
                 zero = sum((p.sum() * 0 for p in loss.parameters()),
                            inputs.new_zeros(()))
                 terms = [zero] * len(loss.pairs)
-            for name, weight, term, (tap, _) in zip(
-                    self.loss_names[i], weights[i], terms, self.taps[i]):
+            for name, weight, term, (tap, _) in zip(self.loss_names[i],
+                                                    weights[i], terms,
+                                                    self.taps[i]):
                 losses[f'loss_{name}'] = weight * term
                 if not loss.unweighted:
                     losses[_quiet('raw', name)] = term.detach()
                 if ratios and i in active:
-                    losses[_quiet('grad_ratio', name)] = gradient_ratio(
-                        weight * term, task, student[tap][0])
+                    compared[_quiet('grad_ratio', name)] = \
+                        losses[f'loss_{name}'], student[tap][0]
+        if compared:
+            losses.update(gradient_ratios(compared, task))
         return losses
 
     def _extra_taps(self, active: Sequence[int]) -> List[Tap]:
@@ -280,12 +293,11 @@ class KnowledgeDistiller(BaseModel):
             taps.append(PROPOSALS)
         return taps
 
-    def _teacher_features(
-            self,
-            active: Sequence[int],
-            inputs: Tensor,
-            data_samples: Optional[list],
-            student: Optional[dict] = None) -> Dict[str, dict]:
+    def _teacher_features(self,
+                          active: Sequence[int],
+                          inputs: Tensor,
+                          data_samples: Optional[list],
+                          student: Optional[dict] = None) -> Dict[str, dict]:
         """Features of all teachers that run before the student, or after.
 
         Those that score the student's proposals have to wait for them. The
@@ -317,10 +329,10 @@ class KnowledgeDistiller(BaseModel):
 
     @staticmethod
     def _terms(loss: DistillLoss, pairs: List[Tuple[Tap, Tap]],
-               student: Dict[Tap, List[Tensor]],
-               teacher: Dict[Tap, List[Tensor]],
-               data_samples: Optional[list],
-               size: Tuple[int, int]) -> List[Tensor]:
+               student: Dict[Tap, List[Tensor]], teacher: Dict[Tap,
+                                                               List[Tensor]],
+               data_samples: Optional[list], size: Tuple[int,
+                                                         int]) -> List[Tensor]:
         """Terms of one loss, averaged over the calls of a shared module."""
         calls = {(len(student[s]), len(teacher[t])) for s, t in pairs}
         num_calls = calls.pop()
@@ -390,7 +402,10 @@ def _teachers(teacher: Union[str, dict, None],
                 'with a `model` and a `checkpoint`; or, for one teacher, give '
                 'its model config, which has a `type`.')
     return {
-        name: dict(model=cfg['model'], checkpoint=cfg.get('checkpoint'))
+        name: {
+            key: cfg[key]
+            for key in ('model', 'checkpoint', 'options') if key in cfg
+        }
         for name, cfg in teacher.items()
     }
 

@@ -1,29 +1,46 @@
 """How strongly each distillation loss pulls, next to the task."""
+from typing import Dict, Tuple
+
 import torch
 from torch import Tensor
 
 
-def gradient_ratio(term: Tensor, task: Tensor, feature: Tensor) -> Tensor:
-    """Norm of a loss's gradient at a feature over that of the task's.
+def gradient_ratios(terms: Dict[str, Tuple[Tensor, Tensor]],
+                    task: Tensor) -> Dict[str, Tensor]:
+    """Norms of losses' gradients at a feature over that of the task's there.
 
-    Far above 1 the loss drowns the task, far below it does nothing. Parameter
+    Far above 1 a loss drowns the task, far below it does nothing. Parameter
     gradients, and so DDP, are left alone.
 
     Args:
-        term (Tensor): The weighted distillation loss, a scalar.
+        terms (dict[str, tuple[Tensor, Tensor]]): For each weighted
+            distillation loss, a scalar, the student's feature that both it
+            and the task depend on.
         task (Tensor): The student's own loss, a scalar.
-        feature (Tensor): The student's feature that both depend on.
 
     Returns:
-        Tensor: The ratio, 0 where one of them has no gradient there.
+        dict[str, Tensor]: The ratios, 0 where one of the two has no gradient.
     """
-    norms = []
-    for loss in (term, task):
-        grad = None
-        if loss.requires_grad and feature.requires_grad:
-            grad, = torch.autograd.grad(
-                loss, feature, retain_graph=True, allow_unused=True)
-        if grad is None:
-            return feature.new_zeros(())
-        norms.append(grad.float().norm())
-    return norms[0] / norms[1].clamp(min=1e-12)
+    # one pass through the student's heads for all features
+    features = list({id(x): x for _, x in terms.values()}.values())
+    task_norms = dict(zip(map(id, features), _norms(task, features)))
+    return {
+        name:
+        _norms(term, [x])[0] / task_norms[id(x)].clamp(min=1e-12) *
+        (task_norms[id(x)] > 0)
+        for name, (term, x) in terms.items()
+    }
+
+
+def _norms(loss: Tensor, features: list) -> list:
+    """Norms of a loss's gradients at features, 0 where there is none."""
+    wanted = [x for x in features if x.requires_grad] \
+        if loss.requires_grad else []
+    grads = torch.autograd.grad(
+        loss, wanted, retain_graph=True, allow_unused=True) if wanted else ()
+    found = dict(zip(map(id, wanted), grads))
+    return [
+        x.new_zeros(()).float()
+        if found.get(id(x)) is None else found[id(x)].float().norm()
+        for x in features
+    ]

@@ -10,6 +10,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from ..engine.checkpoint import load_state, load_weights
+from .acceleration import Acceleration
 from .inputs import InputAdapter
 from .proposals import forward_proposals
 from .taps import ForwardStopped, Recorder, Tap
@@ -32,17 +33,21 @@ class FrozenTeacher:
         allow_pickle (bool): Unpickle arbitrary objects of the checkpoint,
             which can run code; only for files you trust.
             Defaults to False.
+        options (dict, optional): Arguments of :class:`Acceleration`.
+            Defaults to None, as it is.
     """
 
     def __init__(self,
                  model: Union[str, dict],
                  checkpoint: Optional[str] = None,
                  allow_random: bool = False,
-                 allow_pickle: bool = False) -> None:
+                 allow_pickle: bool = False,
+                 options: Optional[dict] = None) -> None:
         self.checkpoint = checkpoint
         self.allow_random = allow_random
         self.allow_pickle = allow_pickle
         self.loaded = False
+        self.acceleration = Acceleration(**(options or {}))
         # The student's random stream is the one of a run without a teacher.
         with torch.random.fork_rng(devices=[]):
             self.net: nn.Module = MODELS.build(model_config(model))
@@ -68,8 +73,7 @@ class FrozenTeacher:
         if self.loaded:
             return
         if self.checkpoint is not None:
-            state = load_state(
-                self.checkpoint, allow_pickle=self.allow_pickle)
+            state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
             load_weights(self.net, state, source=self.checkpoint)
         elif self.allow_random:
             print_log('The teacher has no checkpoint: its weights are random.',
@@ -103,12 +107,12 @@ class FrozenTeacher:
         return features
 
     @torch.no_grad()
-    def __call__(self,
-                 inputs: Tensor,
-                 data_samples: Optional[list],
-                 taps: Sequence[Tap],
-                 proposals: Optional[Tensor] = None
-                 ) -> Dict[Tap, List[Tensor]]:
+    def __call__(
+            self,
+            inputs: Tensor,
+            data_samples: Optional[list],
+            taps: Sequence[Tap],
+            proposals: Optional[Tensor] = None) -> Dict[Tap, List[Tensor]]:
         """Features of a batch made for the student.
 
         The forward ends at the last of the taps: for features of the
@@ -126,12 +130,24 @@ class FrozenTeacher:
             tapped module.
         """
         inputs = self.inputs(inputs, data_samples)
+        if self.acceleration.pending:
+            every = list(self.num_calls)
+            self.net = self.acceleration.fit(
+                self.net, lambda net: self._forward(net, inputs, data_samples,
+                                                    every, proposals), every)
+        return self._forward(self.net, inputs, data_samples, taps, proposals)
+
+    def _forward(self, net: nn.Module, inputs: Tensor,
+                 data_samples: Optional[list], taps: Sequence[Tap],
+                 proposals: Optional[Tensor]) -> Dict[Tap, List[Tensor]]:
+        inputs = self.acceleration.convert(inputs)
         calls = {tap: self.num_calls[tap] for tap in taps}
-        with Recorder(self.net, taps, calls, self.clone) as recorder:
+        with self.acceleration.context(net), Recorder(net, taps, calls,
+                                                      self.clone) as recorder:
             if proposals is None:
-                self.net(inputs, data_samples, mode='tensor')
+                net(inputs, data_samples, mode='tensor')
             else:
-                forward_proposals(self.net, inputs, proposals)
+                forward_proposals(net, inputs, proposals)
         return recorder.features
 
 
