@@ -128,14 +128,12 @@ class Acceleration:
     def _fold_bn(net: nn.Module, taps: Sequence[Tap]) -> nn.Module:
         from mmcv.cnn import fuse_conv_bn
 
-        # mmcv's folding sees neither these convolutions nor these norms
-        hidden = {tap.path
-                  for tap in taps} | {
-                      path
-                      for path, module in net.named_modules()
-                      if isinstance(module, _BatchNorm) and
-                      (module.weight is None or module.running_mean is None)
-                  }
+        # mmcv's folding sees neither what is tapped nor bare norms
+        hidden = {tap.path for tap in taps}
+        hidden.update(
+            path for path, module in net.named_modules()
+            if isinstance(module, _BatchNorm) and (
+                module.weight is None or module.running_mean is None))
         kept = {}
         for path in hidden:
             module = net.get_submodule(path)

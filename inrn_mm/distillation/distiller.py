@@ -104,11 +104,13 @@ class KnowledgeDistiller(BaseModel):
 
         self.ratio_interval = ratio_interval
         self.teachers = {
-            name:
-            FrozenTeacher(
+            name: FrozenTeacher(
                 allow_random=allow_random_teacher,
                 allow_pickle=allow_pickle,
-                **dict(dict(options=teacher_options), **cfg))
+                **{
+                    'options': teacher_options,
+                    **cfg
+                })
             for name, cfg in _teachers(teacher, teacher_checkpoint).items()
         }
         for each in self.teachers.values():
@@ -128,11 +130,10 @@ class KnowledgeDistiller(BaseModel):
         """Find the layers of all losses and make their connectors."""
         for loss in self.distill_losses:
             self._choose_teacher(loss)
-        self.taps: List[List[Tuple[Tap,
-                                   Tap]]] = [[(Tap.parse(s, self.student),
-                                               Tap.parse(t, self._net(loss)))
-                                              for s, t in loss.pairs]
-                                             for loss in self.distill_losses]
+        self.taps: List[List[Tuple[Tap, Tap]]] = [[
+            (Tap.parse(s, self.student), Tap.parse(t, self._net(loss)))
+            for s, t in loss.pairs
+        ] for loss in self.distill_losses]
         self.label_taps = [
             loss.label_layer and Tap.parse(loss.label_layer, self.student)
             for loss in self.distill_losses
@@ -145,20 +146,18 @@ class KnowledgeDistiller(BaseModel):
             pad_shape=probe_size,
             batch_input_shape=probe_size,
             scale_factor=(1., 1.))
-        batch = torch.zeros(1, 3,
-                            *probe_size), [BaseDataElement(metainfo=meta)]
+        batch = torch.zeros(1, 3, *probe_size), [BaseDataElement(metainfo=meta)]
         active = range(len(self.taps))
-        student, _, self._clone = probe(self.student,
-                                        self._student_taps(active), *batch)
+        student, _, self._clone = probe(self.student, self._student_taps(active),
+                                        *batch)
         found = {
             name: teacher.probe(self._teacher_taps(active, name), *batch)
             for name, teacher in self.teachers.items()
         }
         found['self'] = student
         for loss, pairs in zip(self.distill_losses, self.taps):
-            features = zip(
-                *(_alike(student[s], found[loss.teacher][t], probe_size)
-                  for s, t in pairs))
+            features = zip(*(_alike(student[s], found[loss.teacher][t],
+                                    probe_size) for s, t in pairs))
             loss.build(*([x.shape for x in side] for side in features))
 
     def _choose_teacher(self, loss: DistillLoss) -> None:
@@ -273,15 +272,14 @@ class KnowledgeDistiller(BaseModel):
                 zero = sum((p.sum() * 0 for p in loss.parameters()),
                            inputs.new_zeros(()))
                 terms = [zero] * len(loss.pairs)
-            for name, weight, term, (tap, _) in zip(self.loss_names[i],
-                                                    weights[i], terms,
-                                                    self.taps[i]):
+            for name, weight, term, (tap, _) in zip(
+                    self.loss_names[i], weights[i], terms, self.taps[i]):
                 losses[f'loss_{name}'] = weight * term
                 if not loss.unweighted:
                     losses[_quiet('raw', name)] = term.detach()
                 if ratios and i in active:
-                    compared[_quiet('grad_ratio', name)] = \
-                        losses[f'loss_{name}'], student[tap][0]
+                    compared[_quiet('grad_ratio', name)] = (
+                        losses[f'loss_{name}'], student[tap][0])
         if compared:
             losses.update(gradient_ratios(compared, task))
         return losses
@@ -293,11 +291,12 @@ class KnowledgeDistiller(BaseModel):
             taps.append(PROPOSALS)
         return taps
 
-    def _teacher_features(self,
-                          active: Sequence[int],
-                          inputs: Tensor,
-                          data_samples: Optional[list],
-                          student: Optional[dict] = None) -> Dict[str, dict]:
+    def _teacher_features(
+            self,
+            active: Sequence[int],
+            inputs: Tensor,
+            data_samples: Optional[list],
+            student: Optional[dict] = None) -> Dict[str, dict]:
         """Features of all teachers that run before the student, or after.
 
         Those that score the student's proposals have to wait for them. The
@@ -329,10 +328,10 @@ class KnowledgeDistiller(BaseModel):
 
     @staticmethod
     def _terms(loss: DistillLoss, pairs: List[Tuple[Tap, Tap]],
-               student: Dict[Tap, List[Tensor]], teacher: Dict[Tap,
-                                                               List[Tensor]],
-               data_samples: Optional[list], size: Tuple[int,
-                                                         int]) -> List[Tensor]:
+               student: Dict[Tap, List[Tensor]],
+               teacher: Dict[Tap, List[Tensor]],
+               data_samples: Optional[list],
+               size: Tuple[int, int]) -> List[Tensor]:
         """Terms of one loss, averaged over the calls of a shared module."""
         calls = {(len(student[s]), len(teacher[t])) for s, t in pairs}
         num_calls = calls.pop()

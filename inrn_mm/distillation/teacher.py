@@ -73,7 +73,8 @@ class FrozenTeacher:
         if self.loaded:
             return
         if self.checkpoint is not None:
-            state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
+            state = load_state(
+                self.checkpoint, allow_pickle=self.allow_pickle)
             load_weights(self.net, state, source=self.checkpoint)
         elif self.allow_random:
             print_log('The teacher has no checkpoint: its weights are random.',
@@ -107,12 +108,12 @@ class FrozenTeacher:
         return features
 
     @torch.no_grad()
-    def __call__(
-            self,
-            inputs: Tensor,
-            data_samples: Optional[list],
-            taps: Sequence[Tap],
-            proposals: Optional[Tensor] = None) -> Dict[Tap, List[Tensor]]:
+    def __call__(self,
+                 inputs: Tensor,
+                 data_samples: Optional[list],
+                 taps: Sequence[Tap],
+                 proposals: Optional[Tensor] = None
+                 ) -> Dict[Tap, List[Tensor]]:
         """Features of a batch made for the student.
 
         The forward ends at the last of the taps: for features of the
@@ -142,8 +143,8 @@ class FrozenTeacher:
                  proposals: Optional[Tensor]) -> Dict[Tap, List[Tensor]]:
         inputs = self.acceleration.convert(inputs)
         calls = {tap: self.num_calls[tap] for tap in taps}
-        with self.acceleration.context(net), Recorder(net, taps, calls,
-                                                      self.clone) as recorder:
+        with self.acceleration.context(net), Recorder(
+                net, taps, calls, self.clone) as recorder:
             if proposals is None:
                 net(inputs, data_samples, mode='tensor')
             else:
