@@ -28,20 +28,28 @@ class BudgetHook(ParamSchedulerHook):
         target_psnr (float, optional): End when an evaluation's PSNR in dB has
             reached this (and one more step is done, which saves).
             Defaults to None.
+        clock (str): ``'wall'``, or ``'cpu'``: the processor's time, for
+            comparisons on a CPU that others use too. Defaults to ``'wall'``.
 
     Raises:
-        ValueError: If a limit is not positive.
+        ValueError: If a limit is not positive, or the clock unknown.
     """
+
+    clocks = dict(wall=time.perf_counter, cpu=time.process_time)
 
     def __init__(self,
                  max_seconds: Optional[float] = None,
-                 target_psnr: Optional[float] = None) -> None:
+                 target_psnr: Optional[float] = None,
+                 clock: str = 'wall') -> None:
+        if clock not in self.clocks:
+            raise ValueError(f"clock is 'wall' or 'cpu', not '{clock}'.")
         for name, value in (('max_seconds', max_seconds), ('target_psnr',
                                                            target_psnr)):
             if value is not None and value <= 0:
                 raise ValueError(f'{name} must be positive, got {value}.')
         self.max_seconds = max_seconds
         self.target_psnr = target_psnr
+        self.now = self.clocks[clock]
         self.seconds = 0.
         self._start: Optional[float] = None
 
@@ -55,7 +63,7 @@ class BudgetHook(ParamSchedulerHook):
                           batch_idx: int,
                           data_batch: Optional[dict] = None) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start = self.now()
 
     def after_train_iter(self,
                          runner,
@@ -63,7 +71,7 @@ class BudgetHook(ParamSchedulerHook):
                          data_batch: Optional[dict] = None,
                          outputs: Optional[dict] = None) -> None:
         """Stop the clock, step the schedulers, end when it is time."""
-        self._add(time.perf_counter() - self._start, runner)
+        self._add(self.now() - self._start, runner)
         done = runner.iter + 1
         share = done / runner.max_iters
         if self.max_seconds is not None:
@@ -71,18 +79,21 @@ class BudgetHook(ParamSchedulerHook):
             # also what the log's ETA is made of
             left = done / share - done
             _set_length(runner, done + (math.ceil(left) if left > 0 else 0))
-        schedulers = runner.param_schedulers or []
-        while schedulers and schedulers[0].last_step < min(share, 1) * STEPS:
+        hub = runner.message_hub
+        taken = hub.runtime_info.get('schedule_steps', 0)
+        due = int(min(share, 1) * STEPS)
+        for _ in range(due - taken):
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        hub.update_info('schedule_steps', max(due, taken))
 
     def before_val_epoch(self, runner) -> None:
         """Count what a GPU has still to do, and log the time."""
         if self._start is None:
             return  # tools/test.py
         if torch.cuda.is_available():
-            start = time.perf_counter()
+            start = self.now()
             torch.cuda.synchronize()
-            self._add(time.perf_counter() - start, runner)
+            self._add(self.now() - start, runner)
         runner.message_hub.update_scalar('val/encode_seconds', self.seconds)
 
     def after_val_epoch(self,
