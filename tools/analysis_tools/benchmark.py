@@ -1,0 +1,100 @@
+"""Measure speed and memory: distillation, backbones, losses, fits, data."""
+import argparse
+import importlib
+import json
+import sys
+
+EXAMPLES = """examples:
+  python tools/analysis_tools/benchmark.py distill --size 256 256
+  python tools/analysis_tools/benchmark.py distill --device cuda --amp bfloat16 \\
+      --size 800 1333 --variants bfloat16 all
+  python tools/analysis_tools/benchmark.py backbone --size 800 1333 --batch 1
+  python tools/analysis_tools/benchmark.py losses --shapes coco
+  python tools/analysis_tools/benchmark.py data --kind cifar100
+
+What is compared runs in turn, A B A B, and ratios are medians over the
+rounds. A benchmark wants the machine for itself."""  # noqa: E501
+
+
+def make_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(
+        dest='command', required=True, metavar='COMMAND')
+    distill = _command(commands, 'distill', 'one distilled training step', 9,
+                       (256, 256), 2)
+    distill.add_argument(
+        '--config',
+        default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
+        help='of a distilled training (default: %(default)s)')
+    distill.add_argument(
+        '--variants',
+        nargs='*',
+        default=['folded'],
+        choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
+        help="options of the teacher to time beside (default: folded)")
+    distill.add_argument(
+        '--mmrazor',
+        action='store_true',
+        help="beside mmrazor's SingleTeacherDistill, where it is installed")
+    distill.add_argument(
+        '--no-memory', action='store_true', help='times only')
+    return parser
+
+
+def _command(commands, name, text, iters, size, batch):
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    command.add_argument('--device', default='cpu', help='cpu or cuda')
+    command.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        default=size,
+        metavar=('H', 'W'),
+        help='of the images')
+    command.add_argument('--batch', type=int, default=batch, help='images')
+    command.add_argument('--iters', type=int, default=iters, help='rounds')
+    command.add_argument(
+        '--warmup', type=int, default=2, help='rounds that are not timed')
+    command.add_argument(
+        '--amp',
+        choices=['float16', 'bfloat16'],
+        help='mixed precision of this type')
+    command.add_argument(
+        '--threads', type=int, help="torch's threads (default: all cores)")
+    command.add_argument('--json', help='write the result to this file too')
+    return command
+
+
+def main():
+    args = make_parser().parse_args()
+
+    # after parsing: these imports take seconds
+    import torch
+
+    import inrn_mm  # noqa: F401
+    from inrn_mm.benchmark.table import print_table
+    from inrn_mm.engine.user_error import user_errors
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    with user_errors():
+        module = importlib.import_module(f'inrn_mm.benchmark.{args.command}')
+        result = module.run(args)
+    print_table(result['rows'], module.COLUMNS)
+    for key, value in result.items():
+        if key != 'rows':
+            print(f'{key}: {value}')
+    if args.json:
+        result.update(command=sys.argv[1:])
+        with open(args.json, 'w') as file:
+            json.dump(result, file, indent=1)
+
+
+if __name__ == '__main__':
+    main()
