@@ -5,24 +5,28 @@ distilled from the teacher, evaluates all three and writes a report. Called
 again after an interruption, it goes on where it was.
 """
 import argparse
+import runpy
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = ('detection', )
 
 
 def parse_args() -> argparse.Namespace:
+    # not imported: --help works before anything is installed
+    tasks = runpy.run_path(str(ROOT / 'inrn_mm/demo/tasks.py'))
     parser = argparse.ArgumentParser(
         prog='bash tools/demo.sh',
         description=__doc__,
-        epilog='example: bash tools/demo.sh --quick --work-dir work_dirs/try',
+        epilog='examples:\n'
+        '  bash tools/demo.sh --quick --work-dir work_dirs/try\n'
+        '  bash tools/demo.sh --task classification',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         '--task',
-        choices=TASKS,
-        default=TASKS[0],
+        choices=tasks['TASKS'],
+        default='detection',
         help='what to show (default: %(default)s)')
     parser.add_argument(
         '--quick',
@@ -31,18 +35,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--mask',
         action='store_true',
-        help='Mask R-CNN in place of Faster R-CNN')
+        help='Mask R-CNN in place of Faster R-CNN (detection only)')
     parser.add_argument(
         '--work-dir',
         type=Path,
         help='folder of everything that is made (default: work_dirs/demo, '
-        'with -mask and -quick added)')
+        'with the task, if it is another one, -mask and -quick added)')
     parser.add_argument(
         '--seed',
         type=int,
         default=0,
         help='of the images and the trainings (default: %(default)s)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.mask and args.task not in tasks['WITH_MASKS']:
+        parser.error(f'--mask goes with {" or ".join(tasks["WITH_MASKS"])}: '
+                     f'leave it out for {args.task}.')
+    return args
 
 
 def main() -> None:
@@ -51,7 +59,8 @@ def main() -> None:
     # after parsing: these imports take seconds
     from inrn_mm.demo import DemoOptions, StepFailed, load_task
     work_dir = args.work_dir or Path(
-        'work_dirs', 'demo' + '-mask' * args.mask + '-quick' * args.quick)
+        'work_dirs', 'demo' + f'-{args.task}' * (args.task != 'detection') +
+        '-mask' * args.mask + '-quick' * args.quick)
     options = DemoOptions(quick=args.quick, mask=args.mask, seed=args.seed)
     try:
         report = load_task(args.task)(work_dir, options, ROOT)

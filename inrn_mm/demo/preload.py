@@ -2,12 +2,15 @@
 import contextlib
 import io
 import warnings
+from importlib import import_module
 
-with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-    warnings.simplefilter('ignore')
-    import mmdet.datasets  # noqa: F401
-    import mmdet.engine  # noqa: F401
-    import mmdet.evaluation  # noqa: F401
-    import mmdet.models  # noqa: F401
 
-    import inrn_mm.engine.launch  # noqa: F401
+def quietly(*modules: str) -> None:
+    """Import modules without what they print."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for module in modules:
+            import_module(module)
+
+
+quietly('inrn_mm.engine.launch')

@@ -37,9 +37,14 @@ class Steps:
         work_dir (Path): Folder of all products.
         estimates (dict[str, float]): Seconds that each step may take, in
             their order.
+        preload (str): Module that imports what the steps need.
+            Defaults to ``'inrn_mm.demo.preload'``.
     """
 
-    def __init__(self, work_dir: Path, estimates: Dict[str, float]) -> None:
+    def __init__(self,
+                 work_dir: Path,
+                 estimates: Dict[str, float],
+                 preload: str = f'{__package__}.preload') -> None:
         self.work_dir = work_dir
         self.estimates = dict(estimates)
         (work_dir / 'logs').mkdir(parents=True, exist_ok=True)
@@ -47,7 +52,7 @@ class Steps:
         self.seconds: Dict[str, float] = {}
         self.shown = time.monotonic()
         context = multiprocessing.get_context('forkserver')
-        context.set_forkserver_preload([f'{__package__}.preload'])
+        context.set_forkserver_preload([preload])
         self.context = context
 
     def run(self,

@@ -1,7 +1,7 @@
 """The demo: steps that run once, and the whole path on a few images."""
 import json
+import multiprocessing
 import os
-import runpy
 import subprocess
 import sys
 import time
@@ -15,6 +15,18 @@ from inrn_mm.demo.logs import read_metrics, read_scalars
 from inrn_mm.demo.steps import clock
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_server():
+    """All steps are forked from one process, which the first one starts: it
+    has what detectors and classifiers need."""
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(
+        [f'inrn_mm.demo.preload_{name}' for name in ('mmdet', 'mmpretrain')])
+    process = context.Process(target=print)
+    process.start()
+    process.join()
 
 
 def append(path, text='x'):
@@ -165,10 +177,10 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
     With masks, which is all that there is without them and more.
     """
-    from inrn_mm.demo import detection
+    from inrn_mm.demo import detection, trainings
     monkeypatch.setattr(detection, 'QUICK_DATA',
                         replace(detection.DATA, train=4, val=2, size=64))
-    monkeypatch.setattr(detection, 'slowness', lambda: 1.)
+    monkeypatch.setattr(trainings, 'slowness', lambda: 1.)
     options = DemoOptions(quick=True, mask=True)
 
     def call():
@@ -192,7 +204,51 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
     assert printed.count('already done') == 8 and again == page
 
 
+def test_classification_demo(tmp_path, monkeypatch):
+    from inrn_mm.demo import classification, trainings
+    monkeypatch.setattr(classification, 'QUICK_DATA',
+                        replace(classification.QUICK_DATA, train=20, val=20))
+    monkeypatch.setattr(trainings, 'slowness', lambda: 1.)
+    page = load_task('classification')(tmp_path, DemoOptions(quick=True),
+                                       ROOT).read_text()
+    for words in ('INRN-S distilled', 'top-1', 'top-5', 'scikit-learn',
+                  'docs/classification.md'):
+        assert words in page
+    # of a student that reads no digit yet, only wrong ones can be shown
+    assert page.count('<img src="data:image/jpeg') in (6 * 4, 7 * 4, 8 * 4)
+    for name in ('teacher', 'student', 'distilled'):
+        assert 'accuracy/top1' in read_metrics(tmp_path / name / 'test')
+    train, _ = read_scalars(tmp_path / 'distilled')
+    assert set(train[0]['losses']) == {
+        'loss_stage_mse.stage2', 'loss_logit_kd.head.fc'
+    }
+
+
+def test_images_shown_are_first_those_read_wrongly():
+    from inrn_mm.demo.classification_report import choose
+
+    def model(*labels):
+        return [dict(gt_label=0, pred_label=label) for label in labels]
+
+    one = model(*[0] * 10)
+    other = model(0, 1, 0, 0, 0, 0, 0, 0, 0, 1)
+    chosen = choose(dict(one=one, other=other))
+    assert chosen[:2] == [1, 9] and len(set(chosen)) == 8
+    assert len(choose(dict(one=one[:3]))) == 3
+
+
 def test_every_task_of_the_command_exists():
-    scope = runpy.run_path(str(ROOT / 'tools' / 'demo.py'))
-    assert set(scope['TASKS']) == set(TASKS)
     assert all(callable(load_task(name)) for name in TASKS)
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['--help'], ','.join(TASKS)),
+    (['--task', 'classification', '--mask'], '--mask goes with detection'),
+])
+def test_command_line_needs_nothing_installed(arguments, words):
+    """Not even site-packages; tasks are known all the same."""
+    done = subprocess.run(
+        [sys.executable, '-S', ROOT / 'tools' / 'demo.py', *arguments],
+        capture_output=True,
+        text=True)
+    assert words in done.stdout + done.stderr

@@ -1,0 +1,8 @@
+# The classification demo's student without a teacher: INRN-S, from scratch.
+_base_ = './_base_/demo_digits.py'
+
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='INRN', arch='s', out_indices=-1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=128))
