@@ -1,0 +1,103 @@
+"""Decoding for ``tools/decode.py``."""
+import json
+import time
+from pathlib import Path
+from typing import List, Optional, Sequence, Union
+
+from .codec import check_free, read_fit
+from .files import (is_image, is_video, write_frames, write_image, write_video)
+from .measure import open_fitter, pixels_of
+
+
+def decode_file(file: str,
+                out: str,
+                size: Optional[Sequence[int]] = None,
+                crop: Optional[Sequence[int]] = None,
+                frames: Optional[str] = None,
+                times: Optional[Sequence[float]] = None,
+                fps: Optional[float] = None,
+                device: Optional[str] = None,
+                force: bool = False) -> str:
+    """Decode a compact file into pictures or a video.
+
+    Args:
+        file (str): The compact file.
+        out (str): An image's name for one frame, a video's, or a folder.
+        size (Sequence[int], optional): Height and width.
+            Defaults to None, the input's.
+        crop (Sequence[int], optional): Top, left, height and width, in pixels
+            of ``size``. Defaults to None, all.
+        frames (str, optional): A slice ``a:b`` or a number.
+            Defaults to None, all.
+        times (Sequence[float], optional): Instead, frame numbers that may be
+            fractions. Defaults to None.
+        fps (float, optional): Of a video. Defaults to None, the input's.
+        device (str, optional): Defaults to None, the GPU if there is one.
+        force (bool): Overwrite. Defaults to False.
+
+    Returns:
+        str: What was written, in words.
+
+    Raises:
+        ValueError: If the file is unusable, frames or crop are outside, or
+            several frames are to go into one image.
+        FileExistsError: If ``out`` is there and ``force`` was not given.
+    """
+    if not (is_image(out) or is_video(out)) and Path(out).suffix:
+        raise ValueError(f'{out} is no name of an image, a video or a folder: '
+                         'end it in .png, .mp4 or /.')
+    check_free(out, force)
+    fit = read_fit(file)
+    numbers = list(times) if times is not None else select_frames(
+        frames, fit.signal.shape[0])
+    if is_image(out) and len(numbers) != 1:
+        raise ValueError(
+            f'{out} is one image and {len(numbers)} frames are to be decoded: '
+            'choose one by --frames, or name a folder or a video.')
+    fitter = open_fitter(fit, device)
+    start = time.perf_counter()
+    pixels = pixels_of(fitter, frames=numbers, size=size, crop=crop)
+    if is_image(out):
+        write_image(out, next(pixels))
+    elif is_video(out):
+        write_video(out, pixels, fps or fit.signal.fps)
+    else:
+        write_frames(out, pixels)
+    count, seconds = len(numbers), time.perf_counter() - start
+    return f'{count} frame{"s" * (count > 1)} in {seconds:.2f} s to {out}'
+
+
+def describe_file(file: Union[str, Path]) -> str:
+    """What a compact file holds, in a few lines."""
+    fit = read_fit(file)
+    frames, height, width, channels = fit.signal.shape
+    return (f'{frames} frame(s) of {width} x {height}, {channels} channel(s) '
+            f'of 0 to {fit.signal.max_value:g}, {fit.signal.fps:g} '
+            f'frames/s\n{fit.net.num_parameters:,} parameters, {fit.bits} '
+            f'bits each at most\n{fit.size:,} bytes, '
+            f'{fit.bits_per_pixel:.4f} bits per pixel\n'
+            f'{json.dumps(fit.net_cfg)}')
+
+
+def select_frames(text: Optional[str], count: int) -> List[int]:
+    """The frames of a slice ``a:b``, ``a:b:step``, or of a number.
+
+    Raises:
+        ValueError: If it is neither, or selects nothing.
+    """
+    if text is None:
+        return list(range(count))
+    parts = text.split(':')
+    try:
+        numbers = [int(part) if part else None for part in parts]
+        chosen = numbers if len(numbers) == 1 else range(count)[slice(
+            *numbers)]
+        if len(numbers) > 3 or None in chosen:
+            raise TypeError
+    except (ValueError, TypeError):
+        raise ValueError(f"--frames is A:B, A:B:STEP or a number, not "
+                         f"'{text}'.") from None
+    if not len(chosen):
+        raise ValueError(
+            f'--frames {text} selects none of the {count} frames.')
+    return list(chosen)

@@ -1,0 +1,270 @@
+"""From an input and a config to a fit and its files, for the tools."""
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from ..benchmark.machine import describe
+from ..engine.launch import (build_runner, enable_amp, load_config,
+                             resume_from)
+from .codec import check_free, read_fit, sparsity, write_fit
+from .codec.compact import plain_config
+from .files import whole, write_frames, write_image, write_video
+from .fitter import SignalFitter
+from .measure import Meter, file_figures, open_fitter, pixels_of
+from .plots import write_curves, write_error_map
+from .scaling import scale_to
+from .signal import Signal, load_signal
+
+FIT, METRICS = 'fit.inrn', 'metrics.json'
+ERROR, CURVE = 'error.png', 'psnr.png'
+
+
+@dataclass
+class FitJob:
+    """What a user asks of ``tools/fit_image.py`` or ``fit_video.py``.
+
+    Args:
+        input (str): An image, a folder of frames or a video.
+        config (str): Config file.
+        work_dir (str, optional): Folder of all products. Defaults to None,
+            ``work_dirs/`` and the names of config and input.
+        size (Sequence[int], optional): Height and width to resize to.
+            Defaults to None.
+        crop (Sequence[int], optional): Top, left, height and width, before
+            the resizing. Defaults to None.
+        frames (int, optional): At most so many. Defaults to None.
+        stride (int): Take every so many frames. Defaults to 1.
+        parameters (int, optional): Scale the network to so many.
+            Defaults to None.
+        max_seconds (float, optional): Of training. Defaults to None.
+        target_psnr (float, optional): End when reached. Defaults to None.
+        bits (int): Of a weight in the compact file. Defaults to 8.
+        prune (float, optional): Share of the weights to remove.
+            Defaults to None.
+        save_frames (bool): Write the frames of a video as PNG instead of one
+            mp4. Defaults to False.
+        resume (str, optional): ``'auto'`` or a checkpoint. Defaults to None.
+        amp (bool): Mixed precision. Defaults to False.
+        force (bool): Overwrite products. Defaults to False.
+        cfg_options (dict): Entries of the config to override.
+        allow_pickle (bool): See :func:`inrn_mm.engine.load_state`.
+            Defaults to False.
+        launcher (str): Defaults to ``'none'``.
+    """
+
+    input: str
+    config: str
+    work_dir: Optional[str] = None
+    size: Optional[Sequence[int]] = None
+    crop: Optional[Sequence[int]] = None
+    frames: Optional[int] = None
+    stride: int = 1
+    parameters: Optional[int] = None
+    max_seconds: Optional[float] = None
+    target_psnr: Optional[float] = None
+    bits: int = 8
+    prune: Optional[float] = None
+    save_frames: bool = False
+    resume: Optional[str] = None
+    amp: bool = False
+    force: bool = False
+    cfg_options: Optional[dict] = field(default_factory=dict)
+    allow_pickle: bool = False
+    launcher: str = 'none'
+
+    def __post_init__(self) -> None:
+        if self.work_dir is None:
+            name = f'{Path(self.config).stem}_{Path(self.input).stem}'
+            self.work_dir = str(Path('work_dirs', name))
+
+
+def run_fit(job: FitJob) -> Dict:
+    """Fit, and write the products into the work_dir.
+
+    They are ``fit.inrn``, what it decodes to (``fitted.png``, or
+    ``fitted.mp4`` of a video), ``error.png``, ``psnr.png`` and
+    ``metrics.json``.
+
+    Args:
+        job (FitJob): What to do.
+
+    Returns:
+        dict: The content of ``metrics.json``.
+
+    Raises:
+        FileExistsError: If products are there, and neither ``force`` nor
+            ``resume`` was given.
+        FileNotFoundError: If input or config do not exist.
+        ValueError: If the input is unusable or an option wrong.
+        MemoryError: If the memory will not do.
+    """
+    out = Path(job.work_dir)
+    if job.resume is None:
+        for name in (FIT, METRICS):
+            check_free(out / name, job.force)
+    cfg = job_config(job)
+    runner = build_runner(cfg)
+    runner.train()
+    metrics = dict(
+        input=str(job.input), config=str(job.config), **figures_of(runner))
+    if is_main_process():
+        fitter = fitter_of(runner)
+        size = fitter.num_parameters
+        metrics |= export(fitter, cfg.model.net, out, job)
+        write_curves(out / CURVE, {f'{size / 1e3:,.0f} k': psnr_curve(runner)})
+        write_json(out / METRICS, metrics)
+    return metrics
+
+
+def job_config(job: FitJob) -> Config:
+    """The config with everything that a job changes in it.
+
+    Raises:
+        ValueError: If it is no fitting config, or an option wrong.
+    """
+    cfg = load_config(job)
+    if cfg.model.get('type') != 'SignalFitter':
+        raise ValueError(f'{job.config} is no fitting config: its model is a '
+                         f"{cfg.model.get('type')}, not a SignalFitter; see "
+                         'configs/fitting.')
+    # one place in the process for logs of each fit, however fast they follow
+    cfg.experiment_name = f'{Path(job.config).stem}_{time.time_ns()}'
+    cfg.model.signal.path = str(job.input)
+    for name in ('size', 'crop', 'frames'):
+        if getattr(job, name) is not None:
+            cfg.model.signal[name] = getattr(job, name)
+    if job.stride != 1:
+        cfg.model.signal.stride = job.stride
+    if job.parameters is not None:
+        shape = load_signal(**cfg.model.signal).shape
+        cfg.model.net = scale_to(
+            plain_config(cfg.model.net), shape, job.parameters)
+    budget = cfg.default_hooks.get('param_scheduler') or {}
+    for name in ('max_seconds', 'target_psnr'):
+        value = getattr(job, name)
+        if value is not None:
+            if budget.get('type') != 'BudgetHook':
+                option = name.replace('_', '-')
+                raise ValueError(
+                    f'--{option} needs default_hooks.param_scheduler='
+                    f"dict(type='BudgetHook') in {job.config}.")
+            budget[name] = value
+    if job.prune is not None:
+        cfg.custom_hooks.append(
+            dict(type='MagnitudePruneHook', ratio=job.prune))
+    cfg.custom_hooks.append(dict(type='FitProgressHook'))
+    if job.amp:
+        enable_amp(cfg)
+    resume_from(cfg, job.resume, job.allow_pickle)
+    return cfg
+
+
+def export(fitter: SignalFitter, net_cfg: dict, out: Path,
+           job: FitJob) -> Dict:
+    """Write the compact file and what it decodes to, and measure that.
+
+    Args:
+        fitter (SignalFitter): With its target.
+        net_cfg (dict): Config of its network, without the shape.
+        out (Path): Folder.
+        job (FitJob): Its ``bits`` and ``save_frames`` count.
+
+    Returns:
+        dict: Of the file: quality, size and speed of decoding.
+    """
+    signal = fitter.signal
+    path = out / FIT
+    write_fit(
+        path,
+        fitter.net,
+        dict(net_cfg, shape=signal.shape),
+        signal,
+        job.bits,
+        force=True)  # checked before the training
+    fit = read_fit(path)
+    meter = Meter(Signal(fitter.target, None, signal.max_value, signal.fps))
+    decoder = open_fitter(fit, fitter.device)
+    write_pixels(out, meter.watch(pixels_of(decoder)), signal, job.save_frames)
+    write_error_map(out / ERROR, meter.error_map())
+    return dict(
+        file_figures(fit, decoder, meter),
+        bits=job.bits,
+        sparsity=sparsity(fitter.net))
+
+
+def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
+    """Write decoded frames under ``fitted``, as suits them."""
+    if signal.shape[0] == 1:
+        suffix = '.tiff' if signal.max_value == 1 else '.png'
+        write_image(out / f'fitted{suffix}', next(frames))
+        next(frames, None)  # lets the meter finish
+    elif save_frames:
+        write_frames(out / 'fitted', frames)
+    else:
+        write_video(out / 'fitted.mp4', frames, signal.fps)
+
+
+def figures_of(runner: Runner) -> Dict:
+    """What is known of a training."""
+    fitter = fitter_of(runner)
+    curve = psnr_curve(runner)
+    return dict(
+        network=type(fitter.net).__name__,
+        shape=list(fitter.signal.shape),
+        parameters=fitter.num_parameters,
+        iterations=runner.iter,
+        encode_seconds=runner.message_hub.get_info('encode_seconds', 0.),
+        psnr_before_compression=curve[-1][1] if curve else None,
+        curve=curve,
+        machine=describe(str(fitter.device)))
+
+
+def psnr_curve(runner: Runner) -> List[Tuple[float, float]]:
+    """(seconds of training, PSNR) of all evaluations, resumed ones too."""
+    hub = runner.message_hub
+    scalars = [
+        hub.log_scalars.get(f'val/{name}')
+        for name in ('encode_seconds', 'psnr')
+    ]
+    if None in scalars:
+        return []
+    seconds, psnr = (scalar.data[0].tolist() for scalar in scalars)
+    return list(zip(seconds, psnr))
+
+
+def fitter_of(runner: Runner) -> SignalFitter:
+    """The runner's model without DDP around it."""
+    model = runner.model
+    return getattr(model, 'module', model)
+
+
+def write_json(path: Path, content: Dict) -> None:
+    """Write a file, whole or not at all."""
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=1) + '\n')
+
+
+def summary(metrics: Dict) -> str:
+    """The most important figures, in a few lines."""
+    quality = ', '.join(
+        f'{title} {metrics[key]:.{digits}f}{unit}'
+        for key, title, digits, unit in (('psnr', 'PSNR', 2,
+                                          ' dB'), ('ssim', 'SSIM', 4, ''),
+                                         ('ms_ssim', 'MS-SSIM', 4, ''))
+        if key in metrics)
+    before = metrics['psnr_before_compression']
+    return (
+        f"{metrics['network']}, {metrics['parameters']:,} parameters, "
+        f"{metrics['iterations']} steps in {metrics['encode_seconds']:.1f} s"
+        f'\nfile: {metrics["bytes"]:,} bytes, '
+        f"{metrics['bits_per_pixel']:.3f} bits per pixel, decodes at "
+        f"{metrics['decode_fps']:.3g} frames/s\nquality of the file: "
+        f'{quality}' +
+        (f' ({before:.2f} dB before compression)' if before else ''))

@@ -1,0 +1,55 @@
+"""Pictures of a fit: the error's map and the PSNR over the time."""
+from pathlib import Path
+from typing import Dict, Sequence, Tuple
+
+import numpy as np
+
+from .files import whole, write_image
+
+# Error of full brightness in a map, as a share of the signal's range: the
+# same for all, so that maps compare.
+FULL_ERROR = 0.1
+
+Curve = Sequence[Tuple[float, float]]
+
+
+def error_picture(error: np.ndarray) -> np.ndarray:
+    """An error as a uint8 RGB picture, black (0) to bright (10 % and more).
+
+    Args:
+        error (np.ndarray): Shape ``(H, W)``, in [0, 1].
+    """
+    import cv2
+    levels = np.round(np.clip(error / FULL_ERROR, 0, 1) * 255).astype(np.uint8)
+    return cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
+
+
+def write_error_map(path: Path, error: np.ndarray) -> None:
+    """Write :func:`error_picture`."""
+    write_image(path, error_picture(error))
+
+
+def write_curves(path: Path,
+                 curves: Dict[str, Curve],
+                 xlabel: str = 'seconds of training',
+                 ylabel: str = 'PSNR (dB)',
+                 log: bool = False) -> None:
+    """Plot curves into a picture.
+
+    Args:
+        path (Path): For example ``psnr.png``.
+        curves (dict[str, Curve]): Name to points (x, y).
+        xlabel (str): Defaults to ``'seconds of training'``.
+        ylabel (str): Defaults to ``'PSNR (dB)'``.
+        log (bool): Logarithmic x axis. Defaults to False.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from ..visualization.report import plot_curves
+    figure = plot_curves({ylabel: curves}, xlabel, markers=(ylabel, ))
+    if log:
+        for axes in figure.axes:
+            axes.set_xscale('log')
+    FigureCanvasAgg(figure)
+    with whole(path) as part:
+        figure.savefig(part, dpi=120, bbox_inches='tight')
