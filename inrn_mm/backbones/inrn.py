@@ -205,6 +205,28 @@ class INRN(BaseModule):
                     module.eval()
         return self
 
+    def switch_to_deploy(self) -> None:
+        """Fold the batch norms into the convolutions, for inference.
+
+        Predictions stay the same up to rounding. The network is not to be
+        trained afterwards; its weights fit ``INRN(norm_cfg=None)``.
+
+        Raises:
+            ValueError: If the norms are of another kind.
+        """
+        from mmcv.cnn import fuse_conv_bn  # late import, see INReBlock
+        others = {
+            type(m).__name__
+            for m in self.modules()
+            if isinstance(m, NORMS) and not isinstance(m, _BatchNorm)
+        }
+        if others:
+            raise ValueError(f'{others.pop()} depends on the image and cannot '
+                             'be folded into convolutions; only networks with '
+                             'BN or SyncBN can be switched to deploy.')
+        self.eval()
+        fuse_conv_bn(self).requires_grad_(False)
+
     def _freeze_stages(self) -> None:
         if self.frozen_stages < 0:
             return

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict:
         args (Namespace): ``config`` of a distilled training, ``size``,
             ``batch``, ``iters``, ``warmup``, ``device``, ``amp`` (None or a
             type of :class:`AmpOptimWrapper`), ``variants`` (names of
-            :data:`VARIANTS`), ``mmrazor`` and ``no_memory``.
+            :data:`VARIANTS`) and ``no_memory``.
 
     Returns:
         dict: The rows, and the memory that ours may need: that of the
@@ -110,9 +110,6 @@ def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
         models["teacher's extract_feat"] = _Plain(ours, whole=False)
     for name in args.variants:
         models[f'ours, teacher {name}'] = _accelerated(ours, VARIANTS[name])
-    if args.mmrazor:
-        from .mmrazor import single_teacher_distill
-        models['mmrazor'] = single_teacher_distill(ours)
     return {k: m.to(args.device).train() for k, m in models.items()}
 
 

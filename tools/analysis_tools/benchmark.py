@@ -36,10 +36,6 @@ def make_parser():
         choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
         help="options of the teacher to time beside (default: folded)")
     distill.add_argument(
-        '--mmrazor',
-        action='store_true',
-        help="beside mmrazor's SingleTeacherDistill, where it is installed")
-    distill.add_argument(
         '--no-memory', action='store_true', help='times only')
     return parser
 

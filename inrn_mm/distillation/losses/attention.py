@@ -69,5 +69,8 @@ class AttentionTransferLoss(DistillLoss):
         Returns:
             Tensor: Unit vectors ``(N, h * w)``; zeros for zero features.
         """
-        x = F.adaptive_avg_pool2d(x.float(), size)
-        return F.normalize(x.abs().pow(self.power).mean(1).flatten(1))
+        x = x.float()
+        if x.shape[-2:] != tuple(size):  # else pooling would be a copy
+            x = F.adaptive_avg_pool2d(x, size)
+        x = x.square() if self.power == 2 else x.abs().pow(self.power)
+        return F.normalize(x.mean(1).flatten(1))

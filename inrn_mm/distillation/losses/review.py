@@ -104,13 +104,16 @@ def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
     Levels that are not smaller than the map's shorter side are left out; the
     first that is left in has the weight 1/2, as in the published code.
     """
-    total, weight = F.mse_loss(student, teacher), 1.
+    # averaging is linear: the error is averaged in place of both maps
+    error = student - teacher
+    total, weight = error.square().mean(), 1.
     weights = weight
     for size in (4, 2, 1):
         if size < min(teacher.shape[-2:]):
             weight /= 2
             weights += weight
-            pooled = (F.adaptive_avg_pool2d(x, size)
-                      for x in (student, teacher))
-            total = total + weight * F.mse_loss(*pooled)
+            pooled = F.adaptive_avg_pool2d(error, size)
+            total = total + weight * pooled.square().mean()
+            if all(n % size == 0 for n in error.shape[-2:]):
+                error = pooled  # equal cells: averages of averages
     return total / weights
