@@ -1,6 +1,5 @@
 # NeRV-S; model.net.arch=m and l are the larger ones.
 _base_ = './_base_/video.py'
 
-model = dict(
-    net=dict(type='NeRV', arch='s'), loss=dict(alpha=0.7, norm='l1'))
+model = dict(net=dict(type='NeRV', arch='s'), loss=dict(alpha=0.7, norm='l1'))
 optim_wrapper = dict(optimizer=dict(betas=(0.5, 0.999)))

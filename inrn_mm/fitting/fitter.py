@@ -362,7 +362,8 @@ class SignalFitter(BaseModel):
             floating-point signal.
         """
         levels = self.signal.max_value
-        pixels = frame.float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        pixels = frame.detach().float().clamp(0, 1).permute(1, 2, 0)
+        pixels = pixels.cpu().numpy()
         if levels == 1:
             return pixels
         kind = np.uint8 if levels == 255 else np.uint16
