@@ -50,7 +50,8 @@ def read_run(folder: Path, metrics: Sequence[str]) -> dict:
 
 def summarize(runs: Sequence[dict],
               metrics: Sequence[str],
-              baseline: Optional[str] = None) -> List[dict]:
+              baseline: Optional[str] = None,
+              published: Optional[Dict[str, float]] = None) -> List[dict]:
     """One row for each method, in the order of the runs.
 
     Args:
@@ -58,12 +59,15 @@ def summarize(runs: Sequence[dict],
         metrics (Sequence[str]): As there.
         baseline (str, optional): The method that others are compared with.
             Defaults to None.
+        published (dict[str, float], optional): Method to the first metric as
+            others have it. Defaults to None.
 
     Returns:
         list[dict]: With ``method``, ``seeds``, for each metric the ``mean``,
         ``std`` (of the sample; None for one seed) and ``gain`` (over the
         baseline, None without), ``step_time`` (median over the seeds),
-        ``memory`` (largest) and ``added_params``.
+        ``memory`` (largest), ``added_params`` and ``published`` (None where
+        there is no figure).
     """
     groups: Dict[str, List[dict]] = {}
     for run in runs:
@@ -76,6 +80,7 @@ def summarize(runs: Sequence[dict],
             step_time=median(run['step_time'] for run in group),
             memory=max(run['memory'] for run in group),
             added_params=group[0].get('added_params'),
+            published=(published or {}).get(method),
             metrics={})
         for metric in metrics:
             values = [run['values'][metric] for run in group]
@@ -97,13 +102,17 @@ def summarize(runs: Sequence[dict],
 def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
     """The table as Markdown, with what its figures are."""
     metrics = list(rows[0]['metrics'])
+    compared = any(row['published'] is not None for row in rows)
     head = [
-        'method', 'seeds', *metrics, 'step (s)', 'memory (MB)',
-        'loss parameters'
+        'method', 'seeds', *['published'] * compared, *metrics, 'step (s)',
+        'memory (MB)', 'loss parameters'
     ]
     lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
     for row in rows:
         cells = [row['method'], str(len(row['seeds']))]
+        if compared:
+            known = row['published']
+            cells.append('-' if known is None else f'{known:.4g}')
         for metric in metrics:
             cell = row['metrics'][metric]
             text = f"{cell['mean']:.4g}"
@@ -128,8 +137,9 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
         'the baseline). A metric is that of the last evaluation, a loss the '
         'mean of the last tenth of the log; step is the median of the logged '
         f'time of an iteration; memory is the peak of the {memory}; loss '
-        'parameters are those that training needs and inference does not.', '',
-        f'Machine: {machines}. Options: `{options}`.'
+        'parameters are those that training needs and inference does not.' +
+        f" Published: {metrics[0]} as the method's source has it, not ours." *
+        compared, '', f'Machine: {machines}. Options: `{options}`.'
     ]
     return '\n'.join(lines) + '\n'
 
@@ -142,19 +152,20 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
         writer.writerow([
             'method', 'seeds', *(f'{metric} {what}' for metric in metrics
                                  for what in ('mean', 'std', 'gain')),
-            'step_time', 'memory', 'added_params'
+            'step_time', 'memory', 'added_params', 'published'
         ])
         for row in rows:
             writer.writerow([
                 row['method'], ' '.join(map(str, row['seeds'])),
                 *(row['metrics'][metric][what] for metric in metrics
                   for what in ('mean', 'std', 'gain')), row['step_time'],
-                row['memory'], row['added_params']
+                row['memory'], row['added_params'], row['published']
             ])
 
 
 def draw(rows: Sequence[dict], path: Path) -> None:
-    """Each metric and the step time of all methods, seeds as dots."""
+    """Each metric and the step time of all methods: seeds as dots, published
+    figures as stars."""
     import matplotlib
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
@@ -176,6 +187,13 @@ def draw(rows: Sequence[dict], path: Path) -> None:
         for place, cell in zip(places, cells):
             axis.plot(
                 cell['values'], [place] * len(cell['values']), 'k.', alpha=0.5)
+        if metric == metrics[0]:
+            known = [(row['published'], place)
+                     for row, place in zip(rows, places)
+                     if row['published'] is not None]
+            if known:
+                axis.plot(*zip(*known), 'r*', label='published')
+                axis.legend(fontsize=8)
         axis.set(title=metric)
     axes[-1].barh(places, [row['step_time'] for row in rows], height=0.5)
     axes[-1].set(title='seconds of a step')

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-from tool_runs import ROOT, dump_config
 from tiny_coco import tiny_config
+from tool_runs import ROOT, dump_config
 
 from inrn_mm.visualization.comparison import (markdown, read_run, summarize,
                                               write_csv)
@@ -94,7 +94,7 @@ def test_mean_deviation_and_gain(tmp_path):
     assert 'Machine: a machine. Options: `a=1`.' in table
     write_csv([alone, kd], tmp_path / 'table.csv')
     head, first, _ = (tmp_path / 'table.csv').read_text().splitlines()
-    assert len(head.split(',')) == len(first.split(',')) == 11
+    assert len(head.split(',')) == len(first.split(',')) == 12
 
 
 @pytest.fixture
@@ -169,6 +169,107 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
         run_tool(TOOL, *arguments[:-1], 'train_dataloader.batch_size=3')
 
 
+# a run that says where it is and then trains for ever, as its child does
+ENDLESS = """
+import os, subprocess, sys, time
+folder = sys.argv[sys.argv.index('--work-dir') + 1]
+child = subprocess.Popen(['sleep', '600'])
+open(folder + '/started', 'w').write(
+    f"{os.environ.get('OMP_NUM_THREADS')} {child.pid}")
+time.sleep(600)
+"""
+
+
+def test_side_by_side_until_time_is_up(run_tool, tmp_path, monkeypatch,
+                                       capsys):
+    real = subprocess.Popen
+
+    def popen(argv, *args, **kwargs):
+        if str(ROOT / 'tools/train.py') in argv:
+            argv = [sys.executable, '-S', '-c', ENDLESS, *argv[2:]]
+        return real(argv, *args, **kwargs)
+
+    monkeypatch.setattr(subprocess, 'Popen', popen)
+    monkeypatch.setattr('os.sched_getaffinity', lambda pid: range(6))
+    for name in 'abc':
+        (tmp_path / f'{name}.py').write_text("default_scope = 'mmpretrain'")
+    out = tmp_path / 'out'
+    arguments = [
+        *(tmp_path / f'{name}.py' for name in 'abc'), '--out', out, '--jobs',
+        '2', '--max-minutes', '0.05'
+    ]
+    run_tool(TOOL, *arguments)
+    assert 'time is up: the same command goes on' in capsys.readouterr().out
+    # two of them, with half of the cores each, and nothing left running
+    started = sorted(out.glob('*/seed0/started'))
+    assert [path.parts[-3] for path in started] == ['a', 'b']
+    for path in started:
+        threads, child = path.read_text().split()
+        assert threads == '3'
+        assert not _alive(int(child))
+    record = json.loads((out / 'a/seed0/run.json').read_text())
+    assert not record['finished'] and record['seconds'] > 1
+
+
+def _alive(pid):
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().split()[2] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+def test_places_of_gpus(monkeypatch):
+    import runpy
+
+    import torch
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    assert [place['CUDA_VISIBLE_DEVICES']
+            for place in tool['places'](2)] == ['0', '1', '0', '1']
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5')
+    assert tool['places'](1) == [dict(CUDA_VISIBLE_DEVICES='5')]
+    assert tool['places'](None) == [{}]
+
+
+def test_presets_name_configs_and_published_figures(monkeypatch):
+    import runpy
+
+    import yaml
+    folder = ROOT / 'configs' / 'classification'
+    presets = yaml.safe_load((folder / 'presets.yml').read_text())
+    assert set(presets) >= {
+        'table2', 'table3', 'orders', 'act', 'norm', 'residual', 'compression'
+    }
+    for name, preset in presets.items():
+        assert len(set(preset['configs'])) == len(preset['configs']) > 1
+        assert set(preset.get('published', {})) <= set(preset['configs'])
+        for config in preset['configs']:
+            assert (folder / f'{config}.py').is_file(), (name, config)
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    monkeypatch.setattr(sys, 'argv', [TOOL, '--preset', 'resnet56-resnet20'])
+    args = tool['parse_args']()
+    assert args.baseline.stem == 'resnet20_cifar100'
+    assert args.metric == ['accuracy/top1', 'accuracy/top5']
+    assert args.published['resnet20-from-resnet56_dkd_cifar100'] == 71.97
+
+
+def test_published_figures_stand_beside_ours(tmp_path):
+    from inrn_mm.visualization.comparison import draw
+    runs = [
+        read_run(write_run(tmp_path / method, method, 0, score), METRICS)
+        for method, score in (('alone', 0.2), ('kd', 0.5))
+    ]
+    rows = summarize(runs, METRICS, published=dict(kd=0.45))
+    table = markdown(rows, runs)
+    assert '| alone | 1 | - | 0.2 |' in table
+    assert '| kd | 1 | 0.45 | 0.5 |' in table
+    assert 'Published: coco/bbox_mAP' in table
+    draw(rows, tmp_path / 'table.png')
+    assert cv2.imread(str(tmp_path / 'table.png')) is not None
+
+
 def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
     import runpy
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
@@ -199,6 +300,11 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
 @pytest.mark.parametrize('arguments, message', [
     (['gone.py'], 'gone.py does not exist'),
     (['a.py', 'b/a.py'], 'Two configs are called a'),
+    ([], 'Give configs or --preset NAME'),
+    (['a.py', '--preset', 'act'], 'Give configs or --preset NAME'),
+    (['a.py', '--preset', 'gone'], 'invalid choice'),
+    (['a.py', '--jobs', '0'], '--jobs 0: it must be 1 or more'),
+    (['a.py', '--jobs', '2', '--gpus', '2'], 'cannot be given for runs on'),
 ])
 def test_wrong_arguments(arguments, message, run_tool, tmp_path, capsys,
                          monkeypatch):

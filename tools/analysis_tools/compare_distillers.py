@@ -3,7 +3,9 @@
 Each run is one tools/train.py with a work_dir of its own below --out. Started
 again, finished runs are left alone and an interrupted one goes on, so that
 more configs or seeds can be added later. After each run table.md, table.csv
-and table.png are written. The configs should differ in the method only.
+and table.png are written. The configs should differ in one thing only: the
+method, or, for an ablation, a part of the network. Lists of configs that
+belong together have names, see --preset.
 """
 import argparse
 import json
@@ -14,6 +16,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import yaml
 
 EXAMPLES = """examples:
   python tools/analysis_tools/compare_distillers.py \\
@@ -23,31 +28,49 @@ EXAMPLES = """examples:
   (the same again after an interruption; add --gpus 8 on eight GPUs)
 
   python tools/analysis_tools/compare_distillers.py CONFIG1 CONFIG2 \\
-      --metric coco/bbox_mAP loss_cls --cfg-options train_cfg.max_epochs=2"""
+      --metric coco/bbox_mAP loss_cls --cfg-options train_cfg.max_epochs=2
+
+  python tools/analysis_tools/compare_distillers.py \\
+      --preset resnet56-resnet20 --seeds 0 1 2 --jobs 8 --max-minutes 600 \\
+      --out work_dirs/56-20
+  (eight small runs beside each other on each GPU, for ten hours; the same
+  again goes on)"""
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
+POLL = 0.2  # seconds between two looks at the running ones
+GRACE = 30  # seconds that a run has to end when it is told to
 
 
 def parse_args():
+    presets = yaml.safe_load((CONFIGS / 'presets.yml').read_text())
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        'configs', nargs='+', type=Path, help='config files, one per method')
+        'configs', nargs='*', type=Path, help='config files, one per method')
+    parser.add_argument(
+        '--preset',
+        choices=presets,
+        metavar='NAME',
+        help='configs of configs/classification in place of a list, with the '
+        'published figures beside ours: ' +
+        '; '.join(f"{n}: {p['about']}" for n, p in presets.items()))
     parser.add_argument(
         '--baseline',
         type=Path,
         help='config of the student alone: the first row, and what the gains '
-        'are over')
+        'are over (default: that of the preset, else none)')
     parser.add_argument(
         '--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
     parser.add_argument(
         '--metric',
         nargs='+',
-        default=['coco/bbox_mAP'],
-        help='keys of the log, a training loss such as loss_cls too (the total '
-        '`loss` has the distillation in it) (default: coco/bbox_mAP)')
+        help='keys of the log, a training loss such as loss_cls too (the '
+        'total `loss` has the distillation in it) (default: accuracy/top1 and '
+        'accuracy/top5 of a preset, accuracy/top1 of classifiers, else '
+        'coco/bbox_mAP)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -72,11 +95,33 @@ def parse_args():
     parser.add_argument(
         '--gpus', type=int, default=1, help='of each run (default: 1)')
     parser.add_argument(
+        '--jobs',
+        type=int,
+        help='runs beside each other on each GPU, or else on the CPU, whose '
+        'cores they share (default: one run at a time)')
+    parser.add_argument(
+        '--max-minutes',
+        type=float,
+        help='stop after this time; the same command goes on from the last '
+        'checkpoints (default: no limit)')
+    parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/compare'),
         help='folder (default: work_dirs/compare)')
     args = parser.parse_args()
+    if bool(args.preset) == bool(args.configs):
+        parser.error('Give configs or --preset NAME.')
+    if args.jobs is not None and (args.jobs < 1 or args.gpus > 1):
+        parser.error(f'--jobs {args.jobs}: it must be 1 or more, and cannot '
+                     'be given for runs on several GPUs each.')
+    args.published = {}
+    if args.preset:
+        preset = presets[args.preset]
+        args.configs = [CONFIGS / f'{name}.py' for name in preset['configs']]
+        args.published = preset.get('published', {})
+        args.baseline = args.baseline or args.configs[0]
+        args.metric = args.metric or ['accuracy/top1', 'accuracy/top5']
     configs = [args.baseline] if args.baseline else []
     args.configs = list(dict.fromkeys(configs + args.configs))
     names = [config.stem for config in args.configs]
@@ -86,12 +131,20 @@ def parse_args():
         if names.count(config.stem) > 1:
             parser.error(f'Two configs are called {config.stem}: their runs '
                          'would share a folder; rename one.')
+    args.metric = args.metric or default_metric(args.configs[0])
     args.seeds = list(dict.fromkeys(args.seeds))
     args.options = {
         config: run_options(config, args)
         for config in args.configs
     }
     return args
+
+
+def default_metric(config):
+    """What configs of this kind are compared by."""
+    from mmengine.config import Config
+    scope = Config.fromfile(config).get('default_scope')
+    return ['accuracy/top1' if scope == 'mmpretrain' else 'coco/bbox_mAP']
 
 
 def run_options(config, args):
@@ -165,38 +218,120 @@ def write_record(folder, record):
     os.replace(temporary, folder / 'run.json')
 
 
-def train(config, folder, seed, options, gpus):
-    """Train to the end, if that is not done; returns whether it worked."""
+def places(jobs):
+    """Environments of the runs beside each other: a GPU or a share of the
+    cores for each.
+
+    Args:
+        jobs (int, optional): Runs on each GPU, or on the CPU; None is one run
+            at a time, with all that there is.
+    """
+    if jobs is None:
+        return [{}]
+    import torch
+    if torch.cuda.is_available():
+        names = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(
+            map(str, range(torch.cuda.device_count())))
+        return [dict(CUDA_VISIBLE_DEVICES=i) for i in names.split(',')] * jobs
+    threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
+    return [dict(OMP_NUM_THREADS=str(threads))] * jobs
+
+
+def start(config, folder, seed, options, gpus, place):
+    """Start a run, or go on with it; None if it is finished."""
     record = read_record(config, folder, seed, options)
     title = f'{config.stem}, seed {seed}'
     if record['finished']:
         print(f'{title}: done before')
-        return True
+        return None
     print(f'{title}: training, output in {folder}/train.log', flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     record['machine'] = machine()
     write_record(folder, record)
-    start = time.monotonic()
     with open(folder / 'train.log', 'a') as log:
         process = subprocess.Popen(
             command(config, folder, seed, options, gpus),
             stdout=log,
-            stderr=subprocess.STDOUT)
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    record['seconds'] += time.monotonic() - start
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, **place),
+            start_new_session=True)  # to be stopped with its children
+    return SimpleNamespace(
+        title=title,
+        folder=folder,
+        record=record,
+        pid=process.pid,
+        place=place,
+        begin=time.monotonic())
+
+
+def ended(run, flags=os.WNOHANG):
+    """Whether a run has ended; then its record is written."""
+    pid, status, usage = os.wait4(run.pid, flags)
+    if not pid:
+        return False
+    record = run.record
+    record['seconds'] += time.monotonic() - run.begin
     record['peak_rss'] = max(record['peak_rss'], usage.ru_maxrss / 1024)
-    record['finished'] = process.returncode == 0
-    write_record(folder, record)
-    if not record['finished']:
-        last = (folder / 'train.log').read_text().strip().splitlines()[-1:]
-        print(f"{title}: FAILED, {''.join(last)}")
-    return record['finished']
+    record['finished'] = os.waitstatus_to_exitcode(status) == 0
+    write_record(run.folder, record)
+    return True
+
+
+def stop(running):
+    """End the runs; what they have saved stays."""
+    for run in running:
+        os.killpg(run.pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for run in running:
+        while not ended(run):
+            if time.monotonic() > deadline:
+                os.killpg(run.pid, signal.SIGKILL)
+            time.sleep(POLL)
+
+
+def train_all(args):
+    """Train what is not yet trained.
+
+    Returns:
+        tuple[int, bool]: How many runs failed, and whether time was up.
+    """
+    # seeds outside: a first table of all methods comes early
+    waiting = [(config, args.out / config.stem / f'seed{seed}', seed)
+               for seed in args.seeds for config in args.configs]
+    free, running, failed = places(args.jobs), [], 0
+    minutes = float('inf') if args.max_minutes is None else args.max_minutes
+    deadline = time.monotonic() + 60 * minutes
+    try:
+        while waiting or running:
+            if time.monotonic() > deadline:
+                stop(running)
+                return failed, True
+            while waiting and free:
+                config, folder, seed = waiting.pop(0)
+                run = start(config, folder, seed, args.options[config],
+                            args.gpus, free[0])
+                if run:
+                    running.append(run)
+                    free.pop(0)
+            for run in [run for run in running if ended(run)]:
+                running.remove(run)
+                free.append(run.place)
+                if not run.record['finished']:
+                    failed += 1
+                    log = (run.folder / 'train.log').read_text()
+                    last = log.strip().splitlines()[-1:]
+                    print(f"{run.title}: FAILED, {''.join(last)}")
+                write_tables(args)
+                print(
+                    f'{run.title}: ended; {len(running)} running, '
+                    f'{len(waiting)} waiting',
+                    flush=True)
+            if running:
+                time.sleep(POLL)
+    except BaseException:
+        stop(running)
+        raise
+    return failed, False
 
 
 def count_parameters(config, options):
@@ -235,7 +370,8 @@ def write_tables(args, counted=False):
             runs.append(read_run(folder, args.metric))
     if not runs:
         return ''
-    rows = summarize(runs, args.metric, args.baseline and args.baseline.stem)
+    rows = summarize(runs, args.metric, args.baseline and args.baseline.stem,
+                     args.published)
     table = markdown(rows, runs)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')
@@ -247,21 +383,16 @@ def main():
     args = parse_args()
     # a scheduler's way to stop; the run must not go on alone
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    failed = 0
     try:
-        # seeds outside: a first table of all methods comes early
-        for seed in args.seeds:
-            for config in args.configs:
-                folder = args.out / config.stem / f'seed{seed}'
-                failed += not train(config, folder, seed, args.options[config],
-                                    args.gpus)
-                write_tables(args)
+        failed, late = train_all(args)
         print(f'\n{write_tables(args, counted=True)}')
     except ValueError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')
-    print(f'written to {args.out}/table.md, table.csv and table.png')
+    if late:
+        print('time is up: the same command goes on')
+    print(f'finished runs are in {args.out}/table.md, table.csv and table.png')
     if failed:
         sys.exit(f'{failed} runs failed; their train.log says why, and the '
                  'same command tries them again.')
