@@ -10,4 +10,4 @@ model = dict(
         compression=1,
         levels=24),
     tile=256)
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=2e-3))

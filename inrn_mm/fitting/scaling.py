@@ -80,6 +80,12 @@ def scaled(net_cfg: dict, factor: float) -> dict:
                 arch[name] = width(value)
         if kind == 'frame':
             cfg['stem_width'] = width(cfg.get('stem_width', 512))
+        for grids in [*cfg.get('time_grids', ()), cfg.get('grids') or {}]:
+            channels = grids.get('channels')
+            if isinstance(channels, (list, tuple)):
+                grids['channels'] = [width(n) for n in channels]
+            elif channels:
+                grids['channels'] = width(channels)
         return cfg
     if cfg['type'] in ('SIREN', 'FINER', 'FourierMLP'):
         cfg['width'] = width(cfg.get('width', 256))

@@ -27,6 +27,20 @@ def test_sizes_are_the_papers(net, args, parameters):
     assert net(torch.empty(1, device='meta')).shape == (1, 3, 720, 1280)
 
 
+def test_inner_width_of_the_archs():
+    net = SingleStageINRN((2, 16, 16, 3), arch='interleaved', hidden=8)
+    inner = [m for m in net.modules() if isinstance(m, INReBlock)]
+    assert [b.layers[0].out_channels for b in inner] == [8] * 5
+
+
+def test_time_grids_have_a_map_for_every_so_many_frames():
+    net = SingleStageINRN((10, 16, 16, 3),
+                          arch=dict(widths=[4] * 5),
+                          levels=0,
+                          time_grids=[dict(stage=0, every=4, channels=2)])
+    assert len(net.injections[0][0].latents.maps) == 4
+
+
 def test_hnerv_counts_decoder_and_embeddings():
     with torch.device('meta'):
         net = HNeRV((132, 640, 1280, 3), width=68)
@@ -52,8 +66,8 @@ def test_grid_and_strides_come_from_the_size(size, grid, strides):
         arch=dict(widths=[4] * 5),
         levels=0,
         time_grids=[
-            dict(stage=0, frames=3, channels=2),
-            dict(stage=4, frames=1, channels=2, scale=4)
+            dict(stage=0, every=1, channels=2),
+            dict(stage=4, every=9, channels=2, scale=4)
         ])
 ])
 @pytest.mark.parametrize('channels', [1, 4])

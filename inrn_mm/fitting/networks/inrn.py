@@ -51,6 +51,8 @@ class SingleStageINRN(FittingNet):
             ``widths`` and, each one value for all stages or a list,
             ``hidden``, ``orders`` and ``blocks``; with ``grid_channels``
             too. Defaults to None: ``'interleaved'`` or ``'pixel'``.
+        hidden (int, optional): Inner width of the stages that have one,
+            instead of the arch's. Defaults to None.
         compression (float): Coefficient r of the residual blocks.
             Defaults to 0.5, INRN-S's.
         kernel_size (int): Kernel of the convolutions. Defaults to 3.
@@ -58,10 +60,11 @@ class SingleStageINRN(FittingNet):
         levels (int): Of the sinusoidal embedding. Defaults to 40.
         stem_width (int): Width between embedding and grid of frames.
             Defaults to 512.
-        time_grids (Sequence[dict]): For frames: :class:`TimeGrid`\\ s with
-            ``frames`` and ``channels``, added before the stage ``stage`` (0
-            to the number of stages); their size is that stage's over
-            ``scale``, 1 if left out. Defaults to (), none.
+        time_grids (Sequence[dict]): For frames: learned maps of ``channels``
+            channels, one for ``every`` so many frames and linear in between,
+            added before the stage ``stage`` (0 to the number of stages);
+            their size is that stage's over ``scale``, 1 if left out.
+            Defaults to (), none.
         grids (dict, optional): For pixels: arguments of
             :class:`GridEncoding`. Defaults to None.
         grid (Sequence[int], optional): Rows and columns of the first grid of
@@ -139,7 +142,7 @@ class SingleStageINRN(FittingNet):
         for i, stride in enumerate([*strides, None]):
             self.injections.append(
                 nn.ModuleList(
-                    Injection(width, size, **_without(cfg, 'stage'))
+                    Injection(width, size, shape[0], **_without(cfg, 'stage'))
                     for cfg in time_grids if cfg['stage'] == i))
             if stride is None:
                 break
@@ -148,7 +151,7 @@ class SingleStageINRN(FittingNet):
                     width,
                     widths[i],
                     stride,
-                    hidden=arch['hidden'][i],
+                    hidden=arch['hidden'][i] and (hidden or arch['hidden'][i]),
                     order=arch['orders'][i],
                     num_blocks=arch['blocks'][i],
                     compression=compression,
@@ -288,12 +291,14 @@ class Injection(nn.Module):
     def __init__(self,
                  width: int,
                  size: Sequence[int],
-                 frames: int,
+                 num_frames: int,
+                 every: int,
                  channels: int,
                  scale: int = 1) -> None:
         super().__init__()
         self.size = tuple(size)
-        self.latents = TimeGrid(frames, channels,
+        maps = -(-(num_frames - 1) // every) + 1
+        self.latents = TimeGrid(maps, channels,
                                 [-(-side // scale) for side in size])
         self.project = nn.Conv2d(channels, width, 1)
 
