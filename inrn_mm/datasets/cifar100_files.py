@@ -93,6 +93,9 @@ class _ArrayUnpickler(pickle.Unpickler):
             return np.empty(0).__reduce__()[0]
         if module == 'numpy' and name in ('ndarray', 'dtype'):
             return getattr(np, name)
+        if (module, name) == ('_codecs', 'encode'):
+            # Python 3's way to write bytes in Python 2's protocol
+            return lambda text, _: text.encode('latin1')
         raise pickle.UnpicklingError(
             f'it asks for {module}.{name}, which is no array')
 
