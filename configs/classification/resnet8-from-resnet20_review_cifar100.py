@@ -1,0 +1,23 @@
+# ResNet-8, distilled from ResNet-20 by ReviewKD.
+# Before the last activation of each stage and after pooling, with warm-up.
+_base_ = ['./resnet8_cifar100.py', './_base_/teacher_resnet20.py']
+
+model = dict(
+    _delete_=True,
+    type='KnowledgeDistiller',
+    student=_base_.model,
+    teacher=_base_.teacher,
+    teacher_checkpoint=_base_.teacher_checkpoint,
+    distill_losses=[
+        dict(
+            type='ReviewLoss',
+            pairs=[('backbone.layer1.0.relu:input@-1',
+                    'backbone.layer1.2.relu:input@-1'),
+                   ('backbone.layer2.0.relu:input@-1',
+                    'backbone.layer2.2.relu:input@-1'),
+                   ('backbone.layer3.0.relu:input@-1',
+                    'backbone.layer3.2.relu:input@-1'),
+                   ('head.fc:input', 'head.fc:input')],
+            schedule=dict(warmup=20, by_epoch=True),
+            weight=0.6)
+    ])
