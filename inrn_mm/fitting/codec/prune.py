@@ -38,26 +38,34 @@ class MagnitudePruneHook(Hook):
         self.start = start
         self.masks: Dict[str, Tensor] = {}
 
+    def before_train(self, runner) -> None:
+        """Take the zeros of a resumed training."""
+        self.masks = {}
+        if runner.message_hub.runtime_info.get('pruned') is not None:
+            self._keep_zeros(runner)
+
     def after_train_iter(self,
                          runner,
                          batch_idx: int,
                          data_batch=None,
                          outputs=None) -> None:
         """Prune when it is time, and undo the step of pruned weights."""
-        if runner.message_hub.runtime_info.get('pruned') is None:
+        if not self.masks:
             if runner.iter + 1 < self.start * runner.max_iters:
                 return
             prune(_net(runner), self.ratio)
             runner.message_hub.update_info('pruned', self.ratio)
+            self._keep_zeros(runner)
         weights = _weights(_net(runner))
-        if not self.masks:  # at once, or after resuming
-            self.masks = {
-                name: (value != 0).to(value)
-                for name, value in weights.items()
-            }
         with torch.no_grad():
             torch._foreach_mul_(
                 list(weights.values()), [self.masks[name] for name in weights])
+
+    def _keep_zeros(self, runner) -> None:
+        self.masks = {
+            name: (value != 0).to(value)
+            for name, value in _weights(_net(runner)).items()
+        }
 
 
 def prune(net: nn.Module, ratio: float) -> None:

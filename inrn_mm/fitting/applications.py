@@ -1,0 +1,236 @@
+"""What a fit is good for besides storing: between pixels, between frames, and
+without the noise. Each function measures it against the usual way."""
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, List
+
+import numpy as np
+
+from .codec import read_fit
+from .compare import choose_boxes, draw_grid, fit_once, load_target
+from .files import to_rgb8, write_frames, write_image
+from .job import FIT, FitJob, write_json
+from .measure import Meter, open_fitter, pixels_of
+from .signal import Signal
+
+
+def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
+    """Fit the image shrunk, decode it at its full size.
+
+    Args:
+        job (FitJob): An image; its ``size`` is set here.
+        out (Path): Folder.
+        factor (int): Of the sides. Defaults to 2.
+
+    Returns:
+        dict[str, dict]: Quality against the full image of the fit, of Lanczos
+        and of bicubic interpolation of the shrunk image.
+
+    Raises:
+        ValueError: If the input is no image, or the factor below 2.
+    """
+    import cv2
+    target = load_target(job)
+    _need_image(target)
+    if factor < 2:
+        raise ValueError(f'factor is 2 or more, not {factor}.')
+    height, width = target.shape[1:3]
+    small = [height // factor, width // factor]
+    if [side * factor for side in small] != [height, width]:
+        raise ValueError(
+            f'{width} x {height} is not a multiple of {factor}: choose a '
+            '--crop that is.')
+    shrunk = target.array()[0]
+    shrunk = cv2.resize(shrunk, small[::-1], interpolation=cv2.INTER_AREA)
+    source = out / 'small.png'
+    write_image(source, shrunk.reshape(*small, -1))
+    fit_once(
+        replace(
+            job,
+            input=str(source),
+            size=None,
+            crop=None,
+            work_dir=str(out / 'fit')))
+    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+    pictures = {
+        'fit':
+        next(pixels_of(fitter, size=(height, width))),
+        'Lanczos':
+        cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LANCZOS4),
+        'bicubic':
+        cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_CUBIC),
+    }
+    return _judge(target, pictures, out)
+
+
+def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
+    """Fit every second frame, decode the frames between.
+
+    Args:
+        job (FitJob): A video; its ``stride`` is doubled here.
+        out (Path): Folder.
+
+    Returns:
+        dict[str, dict]: Quality of the frames between, of the fit and of the
+        mean of both neighbours.
+
+    Raises:
+        ValueError: If there are less than three frames.
+    """
+    target = load_target(job)
+    count = (target.shape[0] - 1) // 2
+    if count < 1:
+        raise ValueError('Interpolation needs three frames or more, the input '
+                         f'has {target.shape[0]}.')
+    # the last even frame ends the fit: what is beyond is no interpolation
+    frames = None if job.frames is None else count + 1
+    fit_once(
+        replace(
+            job,
+            stride=2 * job.stride,
+            frames=frames,
+            work_dir=str(out / 'fit')))
+    data = target.array()
+    between = Signal(target.data[1:2 * count:2], None, target.max_value,
+                     target.fps)
+    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+    fitted = list(pixels_of(fitter, frames=[i + 0.5 for i in range(count)]))
+    blended = [
+        np.round((data[i - 1].astype(np.float64) + data[i + 1]) / 2).astype(
+            data.dtype) for i in range(1, 2 * count, 2)
+    ]
+    write_frames(out / 'between', fitted)
+    found = {}
+    for name, pictures in (('fit', fitted), ('mean of both neighbours',
+                                             blended)):
+        found[name] = _figures(between, pictures)
+    write_json(out / 'metrics.json', found)
+    return found
+
+
+def denoise(job: FitJob,
+            out: Path,
+            sigma: float = 25.,
+            seed: int = 0) -> Dict[str, Dict]:
+    """Fit a noisy image and stop when the rest is as large as the noise.
+
+    The network learns the picture before the noise. Training ends when the
+    PSNR to the *noisy* image reaches that of the noise itself
+    (discrepancy principle); the clean image is only measured with.
+
+    Args:
+        job (FitJob): An image; its ``target_psnr`` is set here.
+        out (Path): Folder.
+        sigma (float): Standard deviation of the noise, in levels of 255.
+            Defaults to 25.
+        seed (int): Of the noise. Defaults to 0.
+
+    Returns:
+        dict[str, dict]: Quality against the clean image of the noisy one, of
+        the fit, of total-variation denoising and of non-local means.
+
+    Raises:
+        ValueError: If the input is no 8-bit image, or sigma not positive.
+    """
+    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+    target = load_target(job)
+    _need_image(target)
+    if sigma <= 0 or target.max_value != 255:
+        raise ValueError('Denoising takes an 8-bit image and a positive '
+                         f'sigma, got {sigma:g} and a range of '
+                         f'{target.max_value:g}.')
+    clean = target.array()[0]
+    noise = np.random.default_rng(seed).normal(0, sigma, clean.shape)
+    noisy = np.round((clean + noise).clip(0, 255)).astype(np.uint8)
+    write_image(out / 'noisy.png', noisy)
+    # known to the user who knows sigma; clipping makes it a little smaller
+    level = 20 * math.log10(255 / sigma)
+    fit_once(
+        replace(
+            job,
+            input=str(out / 'noisy.png'),
+            size=None,
+            crop=None,
+            target_psnr=level,
+            work_dir=str(out / 'fit')))
+    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+    scaled = noisy / 255.
+    pictures = {
+        'noisy':
+        noisy,
+        'fit':
+        next(pixels_of(fitter)),
+        'total variation':
+        _to_pixels(
+            denoise_tv_chambolle(
+                scaled, weight=0.9 * sigma / 255, channel_axis=-1)),
+        'non-local means':
+        _to_pixels(
+            denoise_nl_means(
+                scaled,
+                h=0.8 * sigma / 255,
+                sigma=sigma / 255,
+                patch_size=5,
+                patch_distance=6,
+                channel_axis=-1)),
+    }
+    return _judge(target, pictures, out)
+
+
+def markdown(found: Dict[str, Dict]) -> str:
+    """The figures of one of these as a Markdown table."""
+    titles = dict(psnr='PSNR (dB)', ssim='SSIM', ms_ssim='MS-SSIM')
+    keys = [key for key in titles if key in next(iter(found.values()))]
+    lines = [
+        '| | ' + ' | '.join(titles[key] for key in keys) + ' |',
+        '|' + '---|' * (len(keys) + 1)
+    ]
+    for name, figures in found.items():
+        cells = [
+            f'{figures[key]:.2f}' if key == 'psnr' else f'{figures[key]:.4f}'
+            for key in keys
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return '\n'.join(lines)
+
+
+def _judge(target: Signal, pictures: Dict[str, np.ndarray],
+           out: Path) -> Dict[str, Dict]:
+    """Figures of pictures of one image; written with a grid of them."""
+    height, width, channels = target.shape[1:]
+    pictures = {
+        name: picture.reshape(height, width, channels)
+        for name, picture in pictures.items()
+    }
+    found = {
+        name: _figures(target, [picture])
+        for name, picture in pictures.items()
+    }
+    write_image(out / 'result.png', pictures['fit'])
+    truth = to_rgb8(target.array()[0])
+    titled = {'ground truth': truth}
+    titled.update({
+        f"{name}  {found[name]['psnr']:.2f} dB": to_rgb8(picture)
+        for name, picture in pictures.items()
+    })
+    write_image(out / 'grid.png', draw_grid(titled, choose_boxes(truth)))
+    write_json(out / 'metrics.json', found)
+    return found
+
+
+def _figures(target: Signal, frames: List[np.ndarray]) -> Dict[str, float]:
+    meter = Meter(target)
+    for _ in meter.watch(iter(frames)):
+        pass
+    return meter.figures()
+
+
+def _need_image(target: Signal) -> None:
+    if target.shape[0] != 1:
+        raise ValueError('This takes one image, the input has '
+                         f'{target.shape[0]} frames.')
+
+
+def _to_pixels(image: np.ndarray) -> np.ndarray:
+    return np.round(image.clip(0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,89 @@
+"""Show what a fit is good for, measured against the usual way.
+
+superres     fit the shrunk image, decode at the full size
+interpolate  fit every second frame, decode those between
+denoise      fit the image with noise added, stop early
+"""
+import argparse
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).parents[1]
+sys.path.insert(0, str(TOOLS))
+from fit_arguments import CONFIGS, add_input_options  # noqa: E402
+
+EXAMPLES = """examples:
+  python tools/analysis_tools/fit_applications.py superres photo.png
+  python tools/analysis_tools/fit_applications.py interpolate data/bunny \\
+      --size 180 320 --frames 33 --config configs/fitting/nerv_video.py
+  python tools/analysis_tools/fit_applications.py denoise photo.png --sigma 25
+"""
+TASKS = ('superres', 'interpolate', 'denoise')
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('task', choices=TASKS)
+    parser.add_argument('input', help='image, folder of frames or video')
+    parser.add_argument(
+        '--config',
+        help='config file (default: configs/fitting/siren_image.py, or '
+        'inrn_video.py)')
+    add_input_options(parser, video=True)
+    parser.add_argument(
+        '--factor', type=int, default=2, help='of superres (default: 2)')
+    parser.add_argument(
+        '--sigma',
+        type=float,
+        default=25.,
+        help='standard deviation of the noise of denoise, of 255 levels '
+        '(default: 25)')
+    parser.add_argument('--parameters', type=int, metavar='N')
+    parser.add_argument('--max-seconds', type=float, help='of training')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='folder (default: work_dirs/ and the names of task and input)')
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='fit again what was fitted with other settings')
+    from mmengine.config import DictAction
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override entries of the config')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    # after parsing: these imports take seconds
+    from inrn_mm.engine.user_error import user_errors
+    with user_errors():
+        from inrn_mm.fitting import applications
+        from inrn_mm.fitting.job import FitJob
+        out = args.out or Path('work_dirs',
+                               f'{args.task}_{Path(args.input).stem}')
+        default = 'inrn_video' if args.task == 'interpolate' else 'siren_image'
+        args.config = args.config or str(CONFIGS / f'{default}.py')
+        names = ('input', 'config', 'size', 'crop', 'frames', 'stride',
+                 'parameters', 'max_seconds', 'force', 'cfg_options')
+        job = FitJob(**{name: getattr(args, name) for name in names})
+        if args.task == 'superres':
+            found = applications.super_resolve(job, out, args.factor)
+        elif args.task == 'interpolate':
+            found = applications.interpolate(job, out)
+        else:
+            found = applications.denoise(job, out, args.sigma)
+    print(f'\n{applications.markdown(found)}\nwritten to {out}/')
+
+
+if __name__ == '__main__':
+    main()

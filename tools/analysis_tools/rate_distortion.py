@@ -1,0 +1,81 @@
+"""Quality over file size of a fit, beside JPEG or H.264 and H.265.
+
+Networks of several sizes are fitted and each is written with several numbers
+of bits. Started again, finished fits are left alone.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).parents[1]
+sys.path.insert(0, str(TOOLS))
+from fit_arguments import add_input_options  # noqa: E402
+
+EXAMPLES = """examples:
+  python tools/analysis_tools/rate_distortion.py photo.png \\
+      --config configs/fitting/siren_image.py --parameters 10000 30000 100000 \\
+      --max-seconds 120
+  python tools/analysis_tools/rate_distortion.py data/bunny --size 180 320 \\
+      --config configs/fitting/nerv_video.py --parameters 300000 1000000"""
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input', help='image, folder of frames or video')
+    parser.add_argument('--config', required=True, help='config file')
+    parser.add_argument(
+        '--parameters',
+        type=int,
+        nargs='+',
+        required=True,
+        metavar='N',
+        help='sizes of the networks')
+    parser.add_argument(
+        '--bits',
+        type=int,
+        nargs='+',
+        default=[8, 6, 4],
+        help='of a weight (default: 8 6 4)')
+    parser.add_argument('--max-seconds', type=float, help='of each training')
+    parser.add_argument(
+        '--prune', type=float, metavar='SHARE', help='see fit_image.py')
+    add_input_options(parser, video=True)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='folder (default: work_dirs/rd_ and the name of the input)')
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='fit again what was fitted with other settings')
+    from mmengine.config import DictAction
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override entries of the config')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    # after parsing: these imports take seconds
+    from inrn_mm.engine.user_error import user_errors
+    with user_errors():
+        from inrn_mm.fitting.job import FitJob
+        from inrn_mm.fitting.rate_distortion import rate_distortion, summary
+        out = args.out or Path('work_dirs', f'rd_{Path(args.input).stem}')
+        names = ('input', 'config', 'size', 'crop', 'frames', 'stride',
+                 'max_seconds', 'prune', 'save_frames', 'force', 'cfg_options')
+        job = FitJob(**{name: getattr(args, name) for name in names})
+        points = rate_distortion(job, out, args.parameters, args.bits)
+    print(f'\n{summary(points)}\nwritten to {out}/')
+
+
+if __name__ == '__main__':
+    main()
