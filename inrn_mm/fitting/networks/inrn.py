@@ -105,6 +105,7 @@ class SingleStageINRN(FittingNet):
         shape: Sequence[int],
         kind: str = 'frame',
         arch: Union[str, dict, None] = None,
+        hidden: Optional[int] = None,
         compression: float = 0.5,
         kernel_size: int = 3,
         base: float = 1.25,
