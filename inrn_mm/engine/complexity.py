@@ -13,6 +13,7 @@ from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 Counts = Dict[str, float]
 
@@ -53,9 +54,31 @@ def count(model: nn.Module, *inputs: Tensor) -> Counts:
         activations=activations.total())
 
 
+def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
+    """As :func:`count`, for a network and inputs on the meta device.
+
+    Nothing is computed, so that whole frames are counted in no time.
+    mmengine's counters trace the network, which meta tensors cannot be.
+    """
+    sizes = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, args, output: sizes.append(output.numel()))
+        for layer in model.modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+    ]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return dict(
+        params=sum(p.numel() for p in model.parameters()),
+        flops=counter.get_total_flops() / 2,  # it counts both operations
+        activations=sum(sizes))
+
+
 def count_config(config: str,
-                 shape: Optional[Tuple[int, int]] = None
-                 ) -> Dict[str, Counts]:
+                 shape: Optional[Tuple[int, int]] = None) -> Dict[str, Counts]:
     """Count a config's model and the parts of it.
 
     Detectors run on random images and weights, a two-stage detector's heads
@@ -98,7 +121,8 @@ def count_config(config: str,
     whole = _Tensors(model, samples)
     flops, activations = _analyzers(whole, (torch.rand(1, 3, *shape), ))
     parts = {
-        name: dict(
+        name:
+        dict(
             params=sum(p.numel() for p in part.parameters()),
             flops=_inclusive(flops.by_module(), f'model.{name}'),
             activations=_inclusive(activations.by_module(), f'model.{name}'))

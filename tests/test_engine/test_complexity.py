@@ -4,13 +4,22 @@ from tiny_coco import tiny_config, tiny_faster_rcnn
 from torch import nn
 
 from inrn_mm.backbones import INRN
-from inrn_mm.engine.complexity import Classifier, count, count_config
+from inrn_mm.engine.complexity import (Classifier, count, count_config,
+                                       count_without_data)
+from inrn_mm.fitting import SingleStageINRN
 
 
 def test_known_convolution():
     counts = count(nn.Conv2d(3, 8, 3, padding=1), torch.rand(1, 3, 10, 20))
     assert counts == dict(
         params=3 * 8 * 9 + 8, flops=3 * 8 * 9 * 200, activations=8 * 200)
+
+
+def test_counts_without_data_are_the_same():
+    net = SingleStageINRN((2, 16, 24, 3), arch='s', stem_width=8)
+    expected = count(net, torch.zeros(1))
+    found = count_without_data(net.to('meta'), torch.zeros(1, device='meta'))
+    assert found == expected
 
 
 def test_classifier_of_a_backbone():

@@ -17,6 +17,8 @@ def test_complexity_stands_beside_the_paper(run_tool, tmp_path, capsys):
     # Table 2: the four figures of M and L, and S, within 4 %
     paper = {row['paper_params'] for row in rows} - {None}
     assert paper >= {14e6, 5.7e6, 57e6, 21e6, 2.86e6}
+    # the single-stage networks of Table 1
+    assert paper >= {3.54e6, 4.35e6, 15.34e6, 13e6, 2.5e6}
     assert all(
         abs(row['deviation']) < 0.04 for row in rows if row['paper_params'])
     # known figures: torchvision's documentation

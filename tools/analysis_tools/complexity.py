@@ -1,8 +1,9 @@
 """Size and cost of the networks, beside the figures of the paper.
 
 One multiply-add is one FLOP. Without --config: INRN-S, M and L, flat (r = 1)
-and compressed (Table 2), the block orders of Table 1 as backbones, the two
-stackings of Table 3, each with a linear classifier, and ResNets.
+and compressed (Table 2), the two stackings of Table 3 and the block orders of
+Table 1, each with a linear classifier; Table 1 and INRN-S as they fit a video,
+for one frame of 720 x 1280, beside NeRV; and ResNets.
 """
 import argparse
 import json
@@ -22,6 +23,16 @@ PAPER = {
     ('l', 1): 57,
     ('l', 2): 21
 }
+# Table 1 and 2, millions of parameters: arch, r, name
+SINGLE_STAGE = {
+    ('mlp', None): ('only MLP', 3.54),
+    ('front', None): ('front conv + MLP', 4.35),
+    ('post', None): ('post conv + MLP', 15.34),
+    ('interleaved', None): ('interleaved', 13.0),
+    ('s', 1): ('INRN-S r=1', 2.5),
+    ('s', 0.5): ('INRN-S r=0.5', 2.86)
+}
+FRAMES = (132, 720, 1280, 3)
 ORDERS = {
     'mlp-mlp': 'only MLP',
     'conv-mlp-mlp': 'front conv + MLP',
@@ -38,13 +49,13 @@ def networks(shape):
     from inrn_mm.engine.complexity import Classifier
     for r in (1, 0.5):
         yield ('Table 2', f'INRN-S (CIFAR-100) r={r}',
-               Classifier(INRN('s', compression=r), 100), (32, 32),
-               PAPER['s', r] if r != 1 else None)
+               Classifier(INRN('s', compression=r),
+                          100), (32, 32), PAPER['s', r] if r != 1 else None)
     for arch in 'ml':
         for r in (1, 2):
             yield ('Table 2', f'INRN-{arch.upper()} r={r}',
-                   Classifier(INRN(arch, compression=r)), shape,
-                   PAPER[arch, r])
+                   Classifier(INRN(arch, compression=r)), shape, PAPER[arch,
+                                                                       r])
     for order, name in ORDERS.items():
         yield ('Table 1', f'INRN-M {name} ({order})',
                Classifier(INRN('m', order=order)), shape, None)
@@ -58,18 +69,40 @@ def networks(shape):
                getattr(torchvision.models, f'resnet{depth}')(), shape, None)
 
 
+def fitting_networks():
+    """Likewise for networks from a time to a frame, without weights."""
+    import torch
+
+    from inrn_mm.fitting import NeRV, SingleStageINRN
+    size = FRAMES[1:3]
+    with torch.device('meta'):
+        for (arch, r), (name, paper) in SINGLE_STAGE.items():
+            table = 'Table 1' if r is None else 'Table 2'
+            yield (f'{table}, single-stage, one frame', name,
+                   SingleStageINRN(FRAMES, arch=arch, compression=r
+                                   or 1), size, paper)
+        for arch in 'sml':
+            yield ('reference, one frame', f'NeRV-{arch.upper()}',
+                   NeRV(FRAMES, arch), size, None)
+
+
 def compare(shape):
     """Count all networks; one dict each."""
     import torch
 
-    from inrn_mm.engine.complexity import count
+    from inrn_mm.engine.complexity import count, count_without_data
     rows = []
-    for group, name, net, size, paper in networks(shape):
+    counted = [(count(row[2], torch.rand(1, 3, *row[3])), row)
+               for row in networks(shape)]
+    counted += [(count_without_data(row[2], torch.empty(1,
+                                                        device='meta')), row)
+                for row in fitting_networks()]
+    for counts, (group, name, _, size, paper) in counted:
         row = dict(
             group=group,
             name=name,
             shape=size,
-            **count(net, torch.rand(1, 3, *size)),
+            **counts,
             paper_params=None,
             deviation=None)
         if paper is not None:
@@ -123,7 +156,7 @@ def main():
         nargs=2,
         metavar=('H', 'W'),
         help='image size (default: 224 224; 800 1280 for a detector config; '
-        'INRN-S always 32 32)')
+        'INRN-S always 32 32, frames 720 1280)')
     parser.add_argument(
         '--config', help='count the parts of the model of this config instead')
     parser.add_argument('--json', help='write the figures to this file too')
