@@ -20,6 +20,7 @@ DETECTORS = sorted((ROOT / 'configs' / 'inrn').glob('*.py'))
 DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
 STUDENTS = sorted(
     set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
+CLASSIFIERS = sorted((ROOT / 'configs' / 'classification').glob('*.py'))
 # schedules change nothing in the model, and these hold all students
 MODEL_CONFIGS = [p for p in DETECTORS if p.name.endswith('_kd_coco.py')]
 
@@ -206,7 +207,7 @@ def test_metafile_lists_the_configs():
         listed.update({m['Config']: m['Name'] for m in meta['Models']})
     assert listed == {
         str(p.relative_to(ROOT)): p.stem
-        for p in DETECTORS + DISTILLED + STUDENTS
+        for p in DETECTORS + DISTILLED + STUDENTS + CLASSIFIERS
     }
 
 

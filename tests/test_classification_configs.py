@@ -1,0 +1,162 @@
+"""The classification configs, and short trainings with them."""
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+pytest.importorskip('mmpretrain')
+import inrn_mm.classification  # noqa: E402, F401
+from inrn_mm.distillation.losses import OverhaulLoss  # noqa: E402
+
+FOLDER = Path(__file__).parents[1] / 'configs' / 'classification'
+METHODS = dict(
+    kd='LogitKDLoss',
+    dkd='DecoupledKDLoss',
+    dist='DISTLoss',
+    fitnet='FitNetLoss',
+    at='AttentionTransferLoss',
+    ofd='OverhaulLoss',
+    crd='ContrastiveLoss',
+    review='ReviewLoss',
+    inrn='StageMSELoss')
+CONFIGS = sorted(FOLDER.glob('*.py'))
+DISTILLED = [p for p in CONFIGS if p.stem.split('_')[1] in METHODS]
+PLAIN = [p for p in CONFIGS if p not in DISTILLED]
+STUDENTS = ('inrn-s', 'resnet8-from-resnet20', 'resnet20-from-resnet56',
+            'resnet8x4-from-resnet32x4')
+
+
+@lru_cache(maxsize=None)
+def parsed(path):
+    """Parsing takes its time: once for each file, not to be changed."""
+    return Config.fromfile(path)
+
+
+@pytest.fixture
+def quick_init(monkeypatch):
+    """Random numbers for millions of weights take their time."""
+    for layer in (nn.Conv2d, nn.Linear):
+        monkeypatch.setattr(layer, 'reset_parameters', lambda self: None)
+
+
+def build(cfg, **changes):
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return MODELS.build(
+            dict(
+                deepcopy(cfg.model),
+                data_preprocessor=deepcopy(cfg.data_preprocessor),
+                **changes))
+
+
+def test_every_method_has_every_student():
+    names = {p.stem for p in DISTILLED}
+    expected = {f'{s}_{m}_cifar100' for s in STUDENTS for m in METHODS}
+    expected |= {f'inrn-{s}_{m}_imagenet' for s in 'ml' for m in METHODS}
+    assert names == expected
+
+
+@pytest.mark.parametrize('path', DISTILLED, ids=lambda p: p.stem)
+def test_distilled_differs_in_the_method_only(path):
+    cfg = parsed(path)
+    networks, method, data = path.stem.split('_')
+    student, _, teacher = networks.partition('-from-')
+    alone = parsed(FOLDER / f'{student}_{data}.py')
+    model = cfg.model
+    assert [x.type for x in model.distill_losses] == [METHODS[method]]
+    expected = deepcopy(alone.model)
+    if method == 'kd':
+        # its paper weights the task's loss as well
+        expected.head.loss.loss_weight = 0.1 if data == 'cifar100' else 0.5
+    assert model.student == expected
+    name = teacher or ('resnet101' if data == 'imagenet' else 'resnet32x4')
+    assert f'/{name}_' in model.teacher
+    assert f'/{name}_' in model.teacher_checkpoint
+    same = set(alone) | set(cfg)
+    same -= {'model', 'distill_losses', 'teacher', 'teacher_checkpoint'}
+    for key in same:
+        assert cfg[key] == alone[key], key
+
+
+# the layers of INRN-L are called as those of INRN-M
+@pytest.mark.parametrize(
+    'path', [p for p in DISTILLED if not p.stem.startswith('inrn-l')],
+    ids=lambda p: p.stem)
+def test_layers_of_a_method_exist(path, quick_init):
+    changes = dict(probe_size=(32, 32))
+    cfg = deepcopy(parsed(path))
+    if 'crd' in path.stem:
+        assert cfg.model.distill_losses[0].num_samples == (
+            50000 if 'cifar100' in path.stem else 1281167)
+        cfg.model.distill_losses[0].num_samples = 10
+    model = build(cfg, **changes)
+    loss, = model.distill_losses
+    if isinstance(loss, OverhaulLoss):
+        loss.attach_teacher([None] * 4, model.teacher.net)
+    assert len(model.loss_names[0]) == len(loss.pairs)
+
+
+@pytest.mark.parametrize(
+    'method, pair, expected',
+    [('kd', 0, dict(temperature=4., weight=0.9)),
+     ('dkd', 0, dict(alpha=1., beta=2., temperature=4.)),
+     ('dkd', 1, dict(alpha=1., beta=8., temperature=4.)),
+     ('review', 0, dict(weight=0.6)), ('review', 1, dict(weight=5.)),
+     ('fitnet', 0, dict(weight=100., pairs=[(1, 1)])),
+     ('at', 0, dict(weight=1000.)), ('ofd', 0, dict(weight=1e-3)),
+     ('crd', 1, dict(weight=0.8, temperature=0.07, num_negatives=16384)),
+     ('dist', 0, dict(beta=2., gamma=2., temperature=4.))])
+def test_published_settings(method, pair, expected):
+    students = 'resnet20-from-resnet56', 'resnet8x4-from-resnet32x4'
+    cfg = parsed(FOLDER / f'{students[pair]}_{method}_cifar100.py')
+    loss, = cfg.model.distill_losses
+    for key, value in expected.items():
+        assert loss[key] == value, key
+    if method in ('review', 'dkd'):
+        assert loss.schedule == dict(warmup=20, by_epoch=True)
+    assert cfg.train_cfg.max_epochs == 240
+    assert cfg.train_dataloader.batch_size == 64
+    assert cfg.optim_wrapper.optimizer.lr == 0.05
+    assert cfg.param_scheduler.milestones == [150, 180, 210]
+
+
+@pytest.mark.parametrize('path', PLAIN, ids=lambda p: p.stem)
+def test_plain_models_build(path, quick_init):
+    cfg = parsed(path)
+    model = build(cfg).eval()
+    classes = 100 if path.stem.endswith('cifar100') else 1000
+    scores = model(torch.zeros(1, 3, 32, 32))
+    assert scores.shape == (1, classes)
+    assert cfg.data_preprocessor.num_classes == classes
+    changed = len(path.stem.split('_')) == 3
+    if changed and 'modern' not in path.stem:
+        # an ablation is one change of the backbone
+        base = parsed(FOLDER / '{0}_{2}.py'.format(*path.stem.split('_')))
+        one, other = cfg.model.backbone, base.model.backbone
+        changed = [
+            k for k in set(one) | set(other) if one.get(k) != other.get(k)
+        ]
+        assert len(changed) == 1
+        assert cfg.model.head == base.model.head
+        assert cfg.train_dataloader == base.train_dataloader
+
+
+def test_imagenet_folder_comes_from_the_environment(monkeypatch):
+    path = FOLDER / 'inrn-m_imagenet.py'
+    assert Config.fromfile(
+        path).train_dataloader.dataset.data_root == 'data/imagenet'
+    monkeypatch.setenv('INRN_IMAGENET_ROOT', '/elsewhere')
+    cfg = Config.fromfile(path)
+    for split in ('train', 'val', 'test'):
+        assert cfg[f'{split}_dataloader'].dataset.data_root == '/elsewhere'
+
+
+def test_teacher_of_another_class_count(quick_init):
+    cfg = deepcopy(parsed(FOLDER / 'resnet8-from-resnet20_kd_cifar100.py'))
+    cfg.model.student.head.num_classes = 10
+    with pytest.raises(ValueError, match='10.*100|100.*10'):
+        build(cfg)
