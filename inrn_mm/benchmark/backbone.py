@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> dict:
         what the measured arithmetic and bandwidth allow, if each
         convolution's output is written and read once, in float32.
     """
-    limits = ceilings(args.device)
+    limits = ceilings(args.device, iters=args.iters)
     tasks, singles, rows, nets = {}, {}, {}, {}
     for name in dict.fromkeys([REFERENCE, *args.networks]):
         torch.manual_seed(0)
@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> dict:
             singles[key] = _task(nets[key], way, 1, args)
             rows[key] = dict(name=name, way=way, **counts)
     seconds = interleave(tasks, args.iters, args.warmup, args.device)
-    latencies = {} if args.train else interleave(singles, args.iters, 1,
-                                                 args.device)
+    latencies = {} if args.train else seconds if args.batch == 1 else \
+        interleave(singles, args.iters, 1, args.device)
     for key, row in rows.items():
         faster = ratio(seconds[f'{REFERENCE} eager'], seconds[key])
         row.update(
@@ -124,7 +124,8 @@ def _folded(net: nn.Module) -> nn.Module:
         net.switch_to_deploy()
         return net
     from mmcv.cnn import fuse_conv_bn
-    return fuse_conv_bn(net.eval()).requires_grad_(False)
+    net.eval()  # which some backbones of mmpretrain answer with None
+    return fuse_conv_bn(net).requires_grad_(False)
 
 
 def _channels_last(net: nn.Module) -> nn.Module:

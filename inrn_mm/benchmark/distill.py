@@ -94,6 +94,10 @@ def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
     logging.disable(logging.WARNING)  # a line for each parameter
     try:
         ours = MODELS.build(cfg)
+        for module in ours.modules():
+            init = getattr(module, 'init_cfg', None)
+            if isinstance(init, dict) and init['type'] == 'Pretrained':
+                module.init_cfg = None  # nothing is downloaded
         ours.init_weights()
     finally:
         logging.disable(logging.NOTSET)

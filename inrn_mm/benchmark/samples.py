@@ -7,7 +7,7 @@ import torch
 def random_batch(scope: str,
                  batch: int,
                  size: Sequence[int],
-                 num_classes: int = 10,
+                 num_classes: int = 2,
                  boxes: int = 8) -> dict:
     """A collated batch of random images and annotations.
 
@@ -15,7 +15,7 @@ def random_batch(scope: str,
         scope (str): ``'mmdet'`` for boxes and masks, otherwise classes.
         batch (int): Number of images.
         size (Sequence[int]): Height and width.
-        num_classes (int): Labels are below. Defaults to 10.
+        num_classes (int): Labels are below. Defaults to 2.
         boxes (int): Objects on an image. Defaults to 8.
 
     Returns:

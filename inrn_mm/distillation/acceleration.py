@@ -144,7 +144,8 @@ class Acceleration:
             fuse_conv_bn(net)
         for path, module in kept.items():
             _replace(net, path, module)
-        return net.requires_grad_(False).eval()
+        net.eval()
+        return net.requires_grad_(False)
 
     @staticmethod
     def _channels_last(net: nn.Module, taps: Sequence[Tap]) -> nn.Module:

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import io
 
 import pytest
@@ -34,7 +35,8 @@ def test_parameters_are_those_of_table_2(arch, compression, classes, paper):
 def test_both_stackings_have_the_same_number_of_blocks(arch):
     """Table 3, Before and After."""
     after, before = (
-        INRN.arch_settings[name]['depths'] for name in (arch, f'{arch}-uniform'))
+        INRN.arch_settings[name]['depths']
+        for name in (arch, f'{arch}-uniform'))
     assert sum(after) == sum(before) and after != before
 
 
@@ -172,8 +174,8 @@ def test_bf16_autocast_and_channels_last_stay_close():
         half = model(x)
     assert half[-1].dtype == torch.bfloat16
     for a, b in zip(half, expected):
-        assert nn.functional.cosine_similarity(
-            a.float().flatten(), b.flatten(), 0) > 0.999
+        assert nn.functional.cosine_similarity(a.float().flatten(),
+                                               b.flatten(), 0) > 0.999
 
 
 def test_export_keeps_the_outputs():
@@ -189,7 +191,10 @@ def test_onnx_export_keeps_the_outputs():
     model = INRN(TINY).eval()
     x = torch.rand(1, 3, 64, 64)
     file = io.BytesIO()
-    torch.onnx.export(model, (x, ), file, dynamo=False)
+    # torch 2.1 has the one exporter and no word for it
+    one = 'dynamo' not in inspect.signature(torch.onnx.export).parameters
+    torch.onnx.export(model, (x, ), file,
+                      **({} if one else dict(dynamo=False)))
     session = onnxruntime.InferenceSession(file.getvalue())
     outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     for out, expected in zip(outs, model(x)):
@@ -216,3 +221,37 @@ def test_compile_captures_one_graph():
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         INRN(**{'arch': TINY, **kwargs})
+
+
+@pytest.mark.parametrize('arch, memory_format', [
+    ('s', torch.contiguous_format), ('m', torch.channels_last)
+])
+def test_deployed_network_is_the_same(arch, memory_format):
+    torch.manual_seed(0)
+    model = INRN(arch)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -1, 1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    model.eval()
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        plain = model(x)
+        model.switch_to_deploy()
+        model.to(memory_format=memory_format)
+        folded = model(x.contiguous(memory_format=memory_format))
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    for a, b in zip(plain, folded):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    # its weights are those of the network without norms
+    other = INRN(arch, norm_cfg=None).eval()
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(
+            other(x)[-1], folded[-1], rtol=1e-3, atol=1e-3)
+
+
+def test_norms_of_the_image_are_not_folded():
+    with pytest.raises(ValueError, match='GroupNorm depends on the image'):
+        INRN('m', norm_cfg=dict(type='GN', num_groups=8)).switch_to_deploy()

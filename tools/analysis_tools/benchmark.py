@@ -10,10 +10,23 @@ EXAMPLES = """examples:
       --size 800 1333 --variants bfloat16 all
   python tools/analysis_tools/benchmark.py backbone --size 800 1333 --batch 1
   python tools/analysis_tools/benchmark.py losses --shapes coco
+  python tools/analysis_tools/benchmark.py fit --size 180 320
   python tools/analysis_tools/benchmark.py data --kind cifar100
 
 What is compared runs in turn, A B A B, and ratios are medians over the
 rounds. A benchmark wants the machine for itself."""  # noqa: E501
+
+# the names in inrn_mm.benchmark, which takes seconds to import
+NETWORKS = [
+    'INRN-S', 'INRN-S flat', 'INRN-M', 'INRN-M flat', 'INRN-L', 'INRN-L flat',
+    'ResNet-18', 'ResNet-50', 'ResNet-101', 'RegNetX-1.6GF', 'ConvNeXt-T',
+    'MobileNetV2'
+]
+WAYS = [
+    'channels_last', 'bfloat16', 'compiled', 'deployed',
+    'deployed_channels_last', 'deployed_compiled'
+]
+FITS = ['INRN-S', 'INRN, interleaved', 'NeRV-S', 'SIREN']
 
 
 def make_parser():
@@ -37,6 +50,46 @@ def make_parser():
         help="options of the teacher to time beside (default: folded)")
     distill.add_argument(
         '--no-memory', action='store_true', help='times only')
+    backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7,
+                        (224, 224), 8)
+    backbone.add_argument(
+        '--networks',
+        nargs='+',
+        default=['INRN-M', 'INRN-L'],
+        choices=NETWORKS,
+        metavar='NAME',
+        help=f'of {", ".join(NETWORKS)}')
+    backbone.add_argument(
+        '--ways',
+        nargs='*',
+        default=['channels_last', 'deployed', 'deployed_channels_last'],
+        choices=WAYS,
+        metavar='WAY',
+        help=f'besides eager, of {", ".join(WAYS)}')
+    backbone.add_argument(
+        '--train', action='store_true', help='forward and backward')
+    backbone.add_argument(
+        '--no-memory', action='store_true', help='times only')
+    losses = _command(commands, 'losses', 'losses, forward and backward', 7,
+                      (256, 256), 2)
+    losses.add_argument(
+        '--shapes', choices=['coco', 'cifar'], default='coco', help='of what')
+    fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7,
+                   (180, 320), 1)
+    fit.add_argument(
+        '--networks',
+        nargs='+',
+        default=FITS,
+        choices=FITS,
+        metavar='NAME',
+        help=f'of {", ".join(FITS)}')
+    data = _command(commands, 'data', 'pipelines of training', 15, (480, 640),
+                    64)
+    data.add_argument(
+        '--kind',
+        choices=['cifar100', 'detection'],
+        default='cifar100',
+        help='which pipelines')
     return parser
 
 
