@@ -76,7 +76,7 @@ def test_distill(run_tool, tmp_path, tiny_coco, capsys):
         'ours, teacher folded', 'floor'
     ]
     assert rows['floor', None]['floor'] == 1
-    assert all(row['peak_mb'] > 1 for row in rows.values())
+    assert all(row['peak_mb'] > 0.1 for row in rows.values())
     # the teacher's weights are held beside the student's
     assert rows['ours', None]['peak_mb'] > rows['student alone',
                                                 None]['peak_mb']
