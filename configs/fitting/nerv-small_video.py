@@ -3,10 +3,5 @@
 _base_ = './nerv_video.py'
 
 model = dict(
-    net=dict(
-        arch=8,
-        min_width=24,
-        stem_width=128,
-        grid=(6, 10),
-        strides=(1, 2, 2, 2, 2)))
+    net=dict(arch=8, min_width=24, stem_width=128, strides=(1, 2, 2, 2, 2)))
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
