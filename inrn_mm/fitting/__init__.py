@@ -28,7 +28,7 @@ Networks (``MODELS``)
     - ``mode='predict'`` returns for each frame ``dict(pred=..., gt=...,
       frame=i)``: float ``(C, H, W)`` in [0, 1], ``pred`` clamped and rounded
       to the signal's levels, for metrics with a data range of 1.
-``FittingLoss(alpha=0.7, norm='mse', ssim=True)`` (``LOSSES`` = ``MODELS``)
+``FittingLoss(alpha=0.7, norm='mse')`` (``LOSSES`` = ``MODELS``)
     Equation 1.
 ``FitTrainLoop``, ``FitValLoop``, ``FitTestLoop`` (``LOOPS``)
     mmengine's loops over frame numbers: the signal stays on the device.

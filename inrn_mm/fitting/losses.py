@@ -21,7 +21,7 @@ class FittingLoss(nn.Module):
             paper gives no value, NeRV has 0.7. Defaults to 0.7.
         norm (str): ``'mse'``, the mean squared error, is how "L2 loss" is
             read here; ``'l1'``, the mean absolute error, is the better one
-            with SSIM (NeRV's ablation and ours); ``'printed'`` is the
+            with SSIM in NeRV's ablation; ``'printed'`` is the
             equation to the letter, the root of the sum of squares over the
             number of values, whose weight shrinks with the size of the
             image: of 720 x 1280 pixels it is 1/1663 of the root mean square,
