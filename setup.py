@@ -3,6 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+EXTRAS = ('det', 'cls', 'mm', 'fit', 'demo', 'vis', 'tests')
 
 
 def requirements(*names: str) -> list:
@@ -44,13 +45,10 @@ setup(
     # mmcv's ops are built for. Ask for them by the extras.
     install_requires=requirements('runtime.txt'),
     extras_require={
-        'det': requirements('det.txt'),
-        'cls': requirements('cls.txt'),
-        'mm': requirements('mm.txt'),
-        'fit': requirements('fit.txt'),
-        'demo': requirements('demo.txt'),
-        'tests': requirements('tests.txt'),
-        'all': requirements('mm.txt', 'fit.txt', 'demo.txt', 'tests.txt'),
+        **{
+            name: requirements(f'{name}.txt')
+            for name in EXTRAS
+        }, 'all': requirements('mm.txt', *(f'{name}.txt' for name in EXTRAS))
     },
     zip_safe=False,
 )

@@ -218,7 +218,7 @@ say 'installing the OpenMMLab stack'
 # mmcv is left to build_mmcv.py: installed like the rest it has no ops.
 list=$(mktemp)
 trap 'rm -f "$log" "$list"' EXIT
-cat requirements/{runtime,det,cls,fit,demo,tests}.txt |
+cat requirements/{runtime,det,cls,fit,demo,vis,tests}.txt |
     grep -v -e '^-r' -e '^onedl-mmcv' >"$list"
 install -r "$list" opencv-python-headless
 # Two OpenCV wheels share the folder cv2, and removing one breaks the other.
