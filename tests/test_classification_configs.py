@@ -160,3 +160,18 @@ def test_teacher_of_another_class_count(quick_init):
     cfg.model.student.head.num_classes = 10
     with pytest.raises(ValueError, match='10.*100|100.*10'):
         build(cfg)
+
+
+def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
+    """The other base for CIFAR-100, for those who want it."""
+    monkeypatch.setenv('INRN_CIFAR100_ROOT', '/elsewhere')
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        "_base_ = 'inrn_mm::classification/_base_/cifar100_stock.py'\n")
+    cfg = Config.fromfile(path)
+    assert cfg.data_preprocessor.get('type') is None
+    for split, size in (('train', 64), ('val', 500), ('test', 500)):
+        loader = cfg[f'{split}_dataloader']
+        assert loader.dataset.type == 'CIFAR100'
+        assert loader.dataset.data_root == '/elsewhere'
+        assert loader.batch_size == size
