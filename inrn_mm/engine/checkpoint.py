@@ -5,6 +5,7 @@ way fails, and loads URLs unsafely from the start. Here nothing is unpickled
 beyond tensors, plain containers, numpy arrays and mmengine's log buffers
 unless the user says so.
 """
+import codecs
 import contextlib
 import logging
 import os
@@ -24,6 +25,8 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import (CheckpointLoader, get_external_models,
                                         get_torchvision_models)
 from torch import nn
+
+from .restricted_pickle import RestrictedPickle
 
 FORCE_SAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 MODEL_ZOOS = {
@@ -82,11 +85,12 @@ def load_state(filename: Union[str, Path],
     return checkpoint
 
 
-def load_weights(module: nn.Module,
-                 state: dict,
-                 source: str,
-                 max_missing_ratio: float = 0.1,
-                 optional: Tuple[str, ...] = ()) -> List[str]:
+def load_weights(
+    module: nn.Module,
+    state: dict,
+    source: str,
+    max_missing_ratio: float = 0.1,
+    optional: Tuple[str, ...] = ()) -> List[str]:
     """Load weights, and refuse those of another architecture.
 
     Weights without a match are named in a warning as long as they are few.
@@ -175,7 +179,8 @@ def make_loading_safe(allow_pickle: bool = False) -> None:
         return load_state(filename, map_location, allow_pickle)
 
     CheckpointLoader.register_scheme(['', 'http://', 'https://', *MODEL_ZOOS],
-                                     load_from_inrn_mm, force=True)
+                                     load_from_inrn_mm,
+                                     force=True)
 
 
 def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
@@ -183,8 +188,7 @@ def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
         if allow_pickle:
             with _without(FORCE_SAFE):
                 return torch.load(path, map_location, weights_only=False)
-        with _safe_globals():
-            return torch.load(path, map_location, weights_only=True)
+        return _load_safely(path, map_location)
     except pickle.UnpicklingError as error:
         culprit = _unsafe_global(str(error))
         if culprit is not None:
@@ -215,21 +219,29 @@ def _unsafe_global(message: str) -> Union[str, None]:
     return found and f"'{found.group(1)}'"
 
 
-def _safe_globals() -> contextlib.AbstractContextManager:
-    """Allow what mm checkpoints have in ``meta`` and ``message_hub``."""
-    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
-        return contextlib.nullcontext()  # torch < 2.6
-    core = getattr(np, '_core', None) or np.core
-    allowed: List[Union[object, Tuple[object, str]]] = [
-        HistoryBuffer, np.ndarray, np.dtype,
-        (_statistics_method, 'builtins.getattr')
+def _load_safely(path: Path, map_location: str) -> object:
+    """Load tensors, plain containers and what mm checkpoints have in ``meta``
+    and ``message_hub``."""
+    core = np.core if np.__version__.startswith('1.') else np._core
+    allowed: List[Tuple[object, str]] = [
+        (HistoryBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
+        (np.ndarray, 'numpy.ndarray'),
+        (np.dtype, 'numpy.dtype'),
+        (_statistics_method, 'builtins.getattr'),
+        (codecs.encode, '_codecs.encode'),  # how bytes are written
     ]
     # numpy 1 wrote numpy.core, numpy 2 writes numpy._core
     for function in (core.multiarray._reconstruct, core.multiarray.scalar):
         allowed += [(function, f'numpy.{module}.multiarray.'
                      f'{function.__name__}') for module in ('core', '_core')]
-    allowed += {type(np.dtype(code)) for code in '?bBhHiIlLqQefdFDSUO'}
-    return torch.serialization.safe_globals(allowed)
+    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
+        # before torch 2.6 the weights-only unpickler takes no such list
+        with _without(FORCE_SAFE):
+            return torch.load(
+                path, map_location, pickle_module=RestrictedPickle(allowed))
+    dtypes = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdFDSUO'}
+    with torch.serialization.safe_globals([*allowed, *dtypes]):
+        return torch.load(path, map_location, weights_only=True)
 
 
 def _statistics_method(owner: type, name: str) -> Callable:

@@ -42,27 +42,40 @@ def safe_process(monkeypatch):
     monkeypatch.setenv(FORCE_SAFE, '0')
 
 
-def test_mm_checkpoint_is_read_safely(tmp_path):
+@pytest.fixture(params=['weights-only', 'restricted'])
+def unpickler(request, monkeypatch):
+    """Both ways to load, whatever torch is installed."""
+    name = 'get_unsafe_globals_in_checkpoint'
+    if request.param == 'restricted':
+        monkeypatch.delattr(torch.serialization, name, raising=False)
+    elif not hasattr(torch.serialization, name):
+        pytest.skip('this torch has the restricted way only')
+
+
+def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
     content = dict(
         state_dict=nn.Linear(2, 2).state_dict(),
         meta=dict(epoch=1, seed=np.int64(3), CLASSES=('a', 'b')),
         message_hub=dict(
             loss=HistoryBuffer([1., 2.], [1, 1]),
-            infos=[np.float32(1), np.array(['x']), np.arange(3), np.bool_(1)]))
+            infos=[np.float32(1),
+                   np.array(['x']),
+                   np.arange(3),
+                   np.bool_(1)]))
     torch.save(content, tmp_path / 'a.pth')
     read = load_state(tmp_path / 'a.pth')
     assert read['meta'] == content['meta']
     assert read['message_hub']['loss'].mean() == 1.5
 
 
-def test_no_code_of_a_checkpoint_runs(hostile):
+def test_no_code_of_a_checkpoint_runs(hostile, unpickler):
     with pytest.raises(
             ValueError, match=r"test_checkpoint\.mark'.*--allow-pickle"):
         load_state(hostile)
     assert not RAN
 
 
-def test_getattr_reaches_nothing_but_log_methods(tmp_path):
+def test_getattr_reaches_nothing_but_log_methods(tmp_path, unpickler):
 
     class Getter:
 
