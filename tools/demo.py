@@ -1,8 +1,9 @@
 """Run the whole job on data that ships inside packages.
 
 Makes a small set of images, trains a teacher, a student alone and the student
-distilled from the teacher, evaluates all three and writes a report. Called
-again after an interruption, it goes on where it was.
+distilled from the teacher, evaluates all three and writes a report; fitting
+puts a photograph into the weights of networks instead. Called again after an
+interruption, it goes on where it was.
 """
 import argparse
 import runpy
@@ -21,7 +22,8 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog='examples:\n'
         '  bash tools/demo.sh --quick --work-dir work_dirs/try\n'
-        '  bash tools/demo.sh --task classification',
+        '  bash tools/demo.sh --task classification\n'
+        '  bash tools/demo.sh --task fitting',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         '--task',

@@ -4,6 +4,7 @@
 TASKS = {
     'detection': 'inrn_mm.demo.detection',
     'classification': 'inrn_mm.demo.classification',
+    'fitting': 'inrn_mm.demo.fitting',
 }
 # Tasks that know instance masks.
 WITH_MASKS = ('detection', )

@@ -224,6 +224,33 @@ def test_classification_demo(tmp_path, monkeypatch):
     }
 
 
+def test_fitting_demo(tmp_path, monkeypatch, capsys):
+    from inrn_mm.demo import fitting
+    monkeypatch.setattr(fitting, 'QUICK_SECONDS', 0.5)
+    monkeypatch.setattr(fitting, 'SIZE', 48)
+    options = DemoOptions(quick=True)
+    page = load_task('fitting')(tmp_path, options, ROOT).read_text()
+    for words in ('INRN with learned grids', 'SIREN', 'PSNR', 'ground truth',
+                  'tools/decode.py', 'figures mean nothing'):
+        assert words in page
+    # the grid, and three maps of the error
+    assert page.count('<img src="data:image/jpeg') == 1 + 3
+    for name in fitting.METHODS:
+        metrics = json.loads((tmp_path / name / 'metrics.json').read_text())
+        assert metrics['shape'] == [1, 48, 48, 3]
+        assert metrics['bytes'] == (tmp_path / name / 'fit.inrn').stat().st_size
+    capsys.readouterr()
+    load_task('fitting')(tmp_path, options, ROOT)
+    assert capsys.readouterr().out.count('already done') == 5
+
+
+def test_fitting_progress():
+    from inrn_mm.demo.fitting import fitting_progress
+    assert fitting_progress('') == (0, 'starting')
+    assert fitting_progress('Iter(train) [ 50/200]  lr: 1\nIter(val) [1/1]  '
+                            'psnr: 23.456') == (0.25, 'step 50, 23.5 dB')
+
+
 def test_images_shown_are_first_those_read_wrongly():
     from inrn_mm.demo.classification_report import choose
 

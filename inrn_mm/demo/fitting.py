@@ -1,0 +1,112 @@
+"""The demo's fitting task: a photograph in the weights of three networks."""
+import re
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from .fitting_report import write_report
+from .options import DemoOptions
+from .steps import Steps, clock, say
+from .worker import run_tool
+
+# Method to (title, config): configs/fitting/{config}_image.py.
+METHODS = {
+    'inrn': ('INRN', 'inrn'),
+    'inrn-plus': ('INRN with learned grids', 'inrn-plus'),
+    'siren': ('SIREN', 'siren'),
+}
+SIZE = 128  # pixels a side
+PARAMETERS = 30_000
+SECONDS, QUICK_SECONDS = 20, 2  # of each training
+PROGRESS = re.compile(r'Iter\(train\)\s+\[\s*(\d+)/\s*(\d+)\]')
+
+
+def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
+    """Run the task.
+
+    Args:
+        work_dir (Path): Folder of all products.
+        options (DemoOptions): The user's.
+        root (Path): Folder with ``configs/`` and ``tools/``.
+
+    Returns:
+        Path: The report.
+
+    Raises:
+        StepFailed: If a step ended with an error.
+    """
+    seconds = QUICK_SECONDS if options.quick else SECONDS
+    # importing and writing the products takes about four seconds
+    estimated = dict(
+        photo=1.,
+        **{f'fit_{name}': seconds + 4.
+           for name in METHODS},
+        report=4.)
+    steps = Steps(work_dir, estimated)
+    say(f'Estimated time: {clock(sum(estimated.values()))}, into {work_dir}/')
+
+    photo = work_dir / 'photo.png'
+    steps.run(
+        'photo',
+        write_photo, (photo, SIZE),
+        made_from=dict(size=SIZE),
+        products=[photo],
+        title='take the photograph')
+    commands: Dict[str, List] = {}
+    for name, (title, config) in METHODS.items():
+        folder = work_dir / name
+        argv = [
+            photo, '--config', root / f'configs/fitting/{config}_image.py',
+            '--work-dir', folder, '--parameters', PARAMETERS, '--max-seconds',
+            seconds, '--cfg-options', f'randomness.seed={options.seed}',
+            'train_cfg.val_interval=20', 'default_hooks.logger.interval=10'
+        ]
+        commands[name] = ['python', 'tools/fit_image.py', *map(str, argv)]
+        steps.run(
+            f'fit_{name}',
+            run_tool, (root / 'tools/fit_image.py', [*argv, '--resume'], {}),
+            made_from=dict(argv=list(map(str, argv))),
+            after=['photo'],
+            products=[folder / 'fit.inrn', folder / 'metrics.json'],
+            clean=[folder],
+            watch=fitting_progress,
+            title=f'fit {title}')
+
+    report = work_dir / 'report.html'
+    titles = {name: title for name, (title, _) in METHODS.items()}
+    steps.run(
+        'report',
+        write_report,
+        (work_dir, titles, options, commands, estimated, dict(steps.seconds)),
+        made_from=titles,
+        after=[f'fit_{name}' for name in METHODS],
+        products=[report],
+        title='write the report')
+    return report
+
+
+def write_photo(path: Path, size: int) -> None:
+    """Write the photograph: Eileen Collins, by NASA, from scikit-image.
+
+    Args:
+        path (Path): File to write.
+        size (int): Pixels a side.
+    """
+    import cv2
+    from skimage import data
+
+    from inrn_mm.fitting.files import write_image
+    write_image(
+        path,
+        cv2.resize(
+            data.astronaut(), (size, size), interpolation=cv2.INTER_AREA))
+
+
+def fitting_progress(log: str) -> Tuple[float, str]:
+    """Share of a fit that is done, and its last PSNR, from the log."""
+    steps = PROGRESS.findall(log)
+    if not steps:
+        return 0., 'starting'
+    done, length = map(int, steps[-1])
+    psnr = re.findall(r'\bpsnr: ([\d.]+)', log)
+    words = f'step {done}' + (f', {float(psnr[-1]):.1f} dB' if psnr else '')
+    return done / length, words
