@@ -81,6 +81,18 @@ def init_cpu_group(cfg) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
+def end_group(launcher: str) -> None:
+    """Leave the process group together: a process that is still at work in it
+    while another exits may be aborted.
+
+    Args:
+        launcher (str): Nothing is done if it is ``'none'``.
+    """
+    if launcher != 'none' and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 @MODEL_WRAPPERS.register_module()
 class CPUDistributedDataParallel(MMDistributedDataParallel):
     """mmengine's DDP for CPU processes; SyncBN, GPU-only, becomes BN.

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from .checkpoint import make_loading_safe
 from .checkpoint_hook import find_last_checkpoint
 from .dataset_check import check_data_paths, explain_empty
-from .dist import check_devices, init_cpu_group
+from .dist import check_devices, end_group, init_cpu_group
 
 HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -50,6 +50,7 @@ def train(args: argparse.Namespace) -> None:
         if str(error) == 'need at least one array to concatenate':
             raise ValueError(explain_empty(cfg, loaders)) from error
         raise
+    end_group(cfg.launcher)
 
 
 def test(args: argparse.Namespace) -> None:
@@ -74,6 +75,7 @@ def test(args: argparse.Namespace) -> None:
         runner.test_evaluator.metrics.append(
             METRICS.build(dict(type=dump, out_file_path=args.out)))
     runner.test()
+    end_group(cfg.launcher)
 
 
 def load_config(args: argparse.Namespace) -> Config:
