@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
 from torch import nn
 
 pytest.importorskip('mmpretrain')
@@ -175,3 +175,23 @@ def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
         assert loader.dataset.type == 'CIFAR100'
         assert loader.dataset.data_root == '/elsewhere'
         assert loader.batch_size == size
+
+
+@pytest.mark.parametrize('name', ['inrn-s_cifar100', 'inrn-s_kd_cifar100'])
+def test_inherited_from_another_package(name, tmp_path, monkeypatch,
+                                        quick_init):
+    """mmengine gives what comes from ``inrn_mm::`` our scope, in which there
+    are none of mmpretrain's modules."""
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = 'inrn_mm::classification/{name}.py'\n")
+    cfg = Config.fromfile(path)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        cfg.model.pop('data_preprocessor', None)
+        cfg.model.pop('teacher_checkpoint', None)
+        if cfg.model.type == 'KnowledgeDistiller':
+            cfg.model.allow_random_teacher = True
+        assert MODELS.build(cfg.model) is not None
+        METRICS.build(cfg.val_evaluator)
+        with pytest.raises(FileNotFoundError, match='cifar'):
+            DATASETS.build(
+                dict(cfg.val_dataloader.dataset, data_root=str(tmp_path)))

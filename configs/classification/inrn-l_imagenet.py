@@ -5,6 +5,7 @@ _base_ = [
 ]
 
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(type='INRN', arch='l'),
     neck=dict(type='GlobalAveragePooling'),

@@ -5,6 +5,7 @@ _base_ = [
 ]
 
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(type='INRN', arch='m'),
     neck=dict(type='GlobalAveragePooling'),

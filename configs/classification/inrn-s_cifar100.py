@@ -4,6 +4,7 @@ _base_ = [
 ]
 
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(type='INRN', arch='s'),
     neck=dict(type='GlobalAveragePooling'),

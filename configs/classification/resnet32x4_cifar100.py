@@ -4,6 +4,7 @@ _base_ = [
 ]
 
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(type='CIFARResNet', arch='32x4'),
     neck=dict(type='GlobalAveragePooling'),

@@ -2,6 +2,7 @@
 _base_ = './_base_/schedule_modern.py'
 
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(type='CIFARResNet', arch='32x4'),
     neck=dict(type='GlobalAveragePooling'),

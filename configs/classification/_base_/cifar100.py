@@ -1,6 +1,7 @@
 # CIFAR-100 kept in memory, on the GPU if there is one, and augmented by whole
 # batches. The folder is data/cifar100/ or the environment's
-# INRN_CIFAR100_ROOT.
+# INRN_CIFAR100_ROOT. The scopes are for configs that inherit from this one by
+# inrn_mm::..., where mmengine would look for mmpretrain's modules in ours.
 data_preprocessor = dict(
     type='BatchPreprocessor',
     num_classes=100,
@@ -17,6 +18,7 @@ train_dataloader = dict(
     collate_fn=dict(type='collate_in_memory'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
+        _scope_='mmpretrain',
         type='InMemoryCIFAR100',
         data_root=data_root,
         split='train',
@@ -27,11 +29,12 @@ val_dataloader = dict(
     collate_fn=dict(type='collate_in_memory'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
+        _scope_='mmpretrain',
         type='InMemoryCIFAR100',
         data_root=data_root,
         split='test',
         test_mode=True,
         pipeline=[dict(type='PackInputs')]))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
+val_evaluator = dict(_scope_='mmpretrain', type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator
