@@ -178,8 +178,7 @@ def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['inrn-s_cifar100', 'inrn-s_kd_cifar100'])
-def test_inherited_from_another_package(name, tmp_path, monkeypatch,
-                                        quick_init):
+def test_inherited_from_another_package(name, tmp_path, quick_init):
     """mmengine gives what comes from ``inrn_mm::`` our scope, in which there
     are none of mmpretrain's modules."""
     path = tmp_path / 'mine.py'

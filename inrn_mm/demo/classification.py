@@ -6,7 +6,7 @@ from inrn_mm.datasets.digits import DigitsSettings, make_digits
 
 from .classification_report import write_report
 from .options import DemoOptions
-from .steps import Steps, clock, say
+from .steps import Steps
 from .trainings import Model, estimate, train_and_test
 
 # Model to (title, config to train, config to evaluate), of the configs the
@@ -34,23 +34,11 @@ QUICK_FACTOR = 0.05
 
 
 def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
-    """Run the task.
-
-    Args:
-        work_dir (Path): Folder of all products.
-        options (DemoOptions): The user's.
-        root (Path): Folder with ``configs/`` and ``tools/``.
-
-    Returns:
-        Path: The report.
-
-    Raises:
-        StepFailed: If a step ended with an error.
-    """
+    """Run the task, see :func:`.load_task`."""
     estimated = estimate(SECONDS, QUICK_FACTOR if options.quick else 1)
     steps = Steps(
         work_dir, estimated, preload='inrn_mm.demo.preload_mmpretrain')
-    say(f'Estimated time: {clock(sum(estimated.values()))}, into {work_dir}/')
+    steps.announce()
 
     data = replace(QUICK_DATA if options.quick else DATA, seed=options.seed)
     data_root = work_dir / 'data'

@@ -5,14 +5,14 @@ from typing import Dict, List, Tuple
 
 from .fitting_report import write_report
 from .options import DemoOptions
-from .steps import Steps, clock, say
+from .steps import Steps
 from .worker import run_tool
 
-# Method to (title, config): configs/fitting/{config}_image.py.
+# Method to title; the config is configs/fitting/{method}_image.py.
 METHODS = {
-    'inrn': ('INRN', 'inrn'),
-    'inrn-plus': ('INRN with learned grids', 'inrn-plus'),
-    'siren': ('SIREN', 'siren'),
+    'inrn': 'INRN',
+    'inrn-plus': 'INRN with learned grids',
+    'siren': 'SIREN',
 }
 SIZE = 128  # pixels a side
 PARAMETERS = 30_000
@@ -21,19 +21,7 @@ PROGRESS = re.compile(r'Iter\(train\)\s+\[\s*(\d+)/\s*(\d+)\]')
 
 
 def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
-    """Run the task.
-
-    Args:
-        work_dir (Path): Folder of all products.
-        options (DemoOptions): The user's.
-        root (Path): Folder with ``configs/`` and ``tools/``.
-
-    Returns:
-        Path: The report.
-
-    Raises:
-        StepFailed: If a step ended with an error.
-    """
+    """Run the task, see :func:`.load_task`."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
     # importing and writing the products takes about four seconds
     estimated = dict(
@@ -42,7 +30,7 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
            for name in METHODS},
         report=4.)
     steps = Steps(work_dir, estimated)
-    say(f'Estimated time: {clock(sum(estimated.values()))}, into {work_dir}/')
+    steps.announce()
 
     photo = work_dir / 'photo.png'
     steps.run(
@@ -51,20 +39,20 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
         made_from=dict(size=SIZE),
         products=[photo],
         title='take the photograph')
-    commands: Dict[str, List] = {}
-    for name, (title, config) in METHODS.items():
+    commands: Dict[str, List[str]] = {}
+    for name, title in METHODS.items():
         folder = work_dir / name
-        argv = [
-            photo, '--config', root / f'configs/fitting/{config}_image.py',
+        argv = list(map(str, [
+            photo, '--config', root / f'configs/fitting/{name}_image.py',
             '--work-dir', folder, '--parameters', PARAMETERS, '--max-seconds',
             seconds, '--cfg-options', f'randomness.seed={options.seed}',
             'train_cfg.val_interval=20', 'default_hooks.logger.interval=10'
-        ]
-        commands[name] = ['python', 'tools/fit_image.py', *map(str, argv)]
+        ]))
+        commands[name] = ['python', 'tools/fit_image.py', *argv]
         steps.run(
             f'fit_{name}',
             run_tool, (root / 'tools/fit_image.py', [*argv, '--resume'], {}),
-            made_from=dict(argv=list(map(str, argv))),
+            made_from=dict(argv=argv),
             after=['photo'],
             products=[folder / 'fit.inrn', folder / 'metrics.json'],
             clean=[folder],
@@ -72,12 +60,11 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
             title=f'fit {title}')
 
     report = work_dir / 'report.html'
-    titles = {name: title for name, (title, _) in METHODS.items()}
     steps.run(
         'report',
         write_report,
-        (work_dir, titles, options, commands, estimated, dict(steps.seconds)),
-        made_from=titles,
+        (work_dir, METHODS, options, commands, estimated, dict(steps.seconds)),
+        made_from=METHODS,
         after=[f'fit_{name}' for name in METHODS],
         products=[report],
         title='write the report')

@@ -55,6 +55,11 @@ class Steps:
         context.set_forkserver_preload([preload])
         self.context = context
 
+    def announce(self) -> None:
+        """Say how long all steps may take."""
+        say(f'Estimated time: {clock(sum(self.estimates.values()))}, into '
+            f'{self.work_dir}/')
+
     def run(self,
             name: str,
             function: Callable,
