@@ -1,15 +1,9 @@
 # INRN-S for CIFAR-100, from scratch.
 _base_ = [
-    './_base_/cifar100.py', './_base_/schedule_crd.py', './_base_/runtime.py'
+    './_base_/classifier.py', './_base_/cifar100.py',
+    './_base_/schedule_crd.py', './_base_/runtime.py'
 ]
 
 model = dict(
-    _scope_='mmpretrain',
-    type='ImageClassifier',
     backbone=dict(type='INRN', arch='s'),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=100,
-        in_channels=128,
-        loss=dict(type='CrossEntropyLoss', loss_weight=1.)))
+    head=dict(num_classes=100, in_channels=128))
