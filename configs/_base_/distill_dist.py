@@ -10,5 +10,5 @@ distill = dict(
             beta=2.,
             gamma=2.,
             temperature=1.,
-            weight=1.)
+            schedule=dict(warmup=500))
     ])

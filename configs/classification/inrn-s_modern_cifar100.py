@@ -1,10 +1,9 @@
 # INRN-S for CIFAR-100 with today's recipe.
-_base_ = ['./_base_/classifier.py', './_base_/schedule_modern.py']
+_base_ = ['./_base_/classifier_cifar100.py', './_base_/schedule_modern.py']
 
 model = dict(
     backbone=dict(type='INRN', arch='s'),
     head=dict(
-        num_classes=100,
         in_channels=128,
         loss=dict(
             _delete_=True,

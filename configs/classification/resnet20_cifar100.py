@@ -1,9 +1,8 @@
 # ResNet-20 for CIFAR-100, of the CRD benchmark.
 _base_ = [
-    './_base_/classifier.py', './_base_/cifar100.py',
+    './_base_/classifier_cifar100.py', './_base_/cifar100.py',
     './_base_/schedule_crd.py', './_base_/runtime.py'
 ]
 
 model = dict(
-    backbone=dict(type='CIFARResNet', arch='20'),
-    head=dict(num_classes=100, in_channels=64))
+    backbone=dict(type='CIFARResNet', arch='20'), head=dict(in_channels=64))

@@ -1,9 +1,8 @@
 # ResNet-8x4 for CIFAR-100, of the CRD benchmark.
 _base_ = [
-    './_base_/classifier.py', './_base_/cifar100.py',
+    './_base_/classifier_cifar100.py', './_base_/cifar100.py',
     './_base_/schedule_crd.py', './_base_/runtime.py'
 ]
 
 model = dict(
-    backbone=dict(type='CIFARResNet', arch='8x4'),
-    head=dict(num_classes=100, in_channels=256))
+    backbone=dict(type='CIFARResNet', arch='8x4'), head=dict(in_channels=256))

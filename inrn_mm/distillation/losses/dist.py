@@ -24,6 +24,11 @@ class DISTLoss(DistillLoss):
     student and teacher: of each image over the classes (inter), of each class
     over the images of the batch (intra).
 
+    The gradient with respect to the student's logits grows with :math:`T^2`
+    and with the inverse of their spread, so that a head which begins with all
+    but equal logits is thrown far off in the first steps: let the weight rise,
+    ``schedule=dict(warmup=100)``.
+
     Args:
         pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`; they give
             logits ``(N, C)``.
