@@ -21,6 +21,7 @@ from torch import Tensor
 from ..distillation import WeightSchedule
 from ..distillation.acceleration import Acceleration
 from .machine import describe
+from .peers import PEERS
 from .samples import random_batch
 from .timing import (interleave, median, module_bytes, peak_memory, ratio,
                      synchronize)
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> dict:
         args (Namespace): ``config`` of a distilled training, ``size``,
             ``batch``, ``iters``, ``warmup``, ``device``, ``amp`` (None or a
             type of :class:`AmpOptimWrapper`), ``variants`` (names of
-            :data:`VARIANTS`) and ``no_memory``.
+            :data:`VARIANTS`), ``peers`` (names of :data:`PEERS`) and
+            ``no_memory``.
 
     Returns:
         dict: The rows, and the memory that ours may need: that of the
@@ -114,7 +116,12 @@ def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
         models["teacher's extract_feat"] = _Plain(ours, whole=False)
     for name in args.variants:
         models[f'ours, teacher {name}'] = _accelerated(ours, VARIANTS[name])
-    return {k: m.to(args.device).train() for k, m in models.items()}
+    for name in args.peers:
+        models[name] = PEERS[name](ours, cfg)
+    for model in models.values():
+        model.to(args.device)
+        model.train()  # that of the peers returns None
+    return models
 
 
 def _accelerated(ours: BaseModel, options: dict) -> BaseModel:
@@ -242,9 +249,10 @@ def _row(name: str, seconds: Dict[str, List[float]]) -> dict:
 
 def _peak(step: Callable, model: BaseModel, device: str) -> float:
     """Bytes of all weights and of what a step allocates at most."""
-    held = module_bytes(model) + sum(
-        module_bytes(teacher.net)
-        for teacher in getattr(model, 'teachers', {}).values())
+    hidden = [t.net for t in getattr(model, 'teachers', {}).values()]
+    if hasattr(model, 'teacher_model'):  # mmdet's, which it does not register
+        hidden.append(model.teacher_model)
+    held = sum(map(module_bytes, [model, *hidden]))
     return held + peak_memory(step, device)
 
 

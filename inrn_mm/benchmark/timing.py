@@ -100,8 +100,10 @@ def peak_memory(task: Task, device: str = 'cpu') -> Optional[int]:
             activities=[ProfilerActivity.CPU],
             profile_memory=True) as profiler:
         task()
-    changes = [(event.start_ns(), event.nbytes())
-               for event in profiler.profiler.kineto_results.events()
+    events = profiler.profiler.kineto_results.events()
+    # torch 2.1 counts in microseconds; sorting keeps the order of equals
+    start = 'start_ns' if hasattr(events[0], 'start_ns') else 'start_us'
+    changes = [(getattr(event, start)(), event.nbytes()) for event in events
                if event.name() == '[memory]']
     held = peak = 0
     for _, size in sorted(changes, key=lambda change: change[0]):

@@ -49,7 +49,13 @@ def make_parser():
         choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
         help="options of the teacher to time beside (default: folded)")
     distill.add_argument(
-        '--no-memory', action='store_true', help='times only')
+        '--peers',
+        nargs='*',
+        default=[],
+        choices=['mmrazor', 'mmdet-ld'],
+        help='distillers of other packages to time beside: mmrazor 1.0.0, '
+        'where it can be imported, with StageMSELoss; mmdet\'s LD, with GFL')
+    distill.add_argument('--no-memory', action='store_true', help='times only')
     backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7,
                         (224, 224), 8)
     backbone.add_argument(
