@@ -9,6 +9,7 @@ from typing import Callable, Dict
 
 import torch
 import torch.nn.functional as F
+from mmengine.hub import get_config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -18,11 +19,13 @@ from ..fitting.signal import Signal
 from .machine import describe
 from .timing import interleave, median, peak_memory, ratio
 
-FRAMES = 8
+FRAMES = 32
+DECODED = 8  # of them
 PLAIN = 'NeRV-S, straightforward loop'
 NETWORKS = {
     'INRN-S': dict(type='SingleStageINRN', arch='s'),
     'INRN, interleaved': dict(type='SingleStageINRN', arch='interleaved'),
+    'INRN-plus-fast': 'inrn_mm::fitting/inrn-plus-fast_video.py',
     'NeRV-S': dict(type='NeRV', arch='s'),
     'SIREN': dict(type='SIREN', width=1024, num_layers=3),
 }
@@ -55,8 +58,12 @@ def run(args: argparse.Namespace) -> dict:
     decodes: Dict[str, Callable[[], None]] = {}
     rows = {}
     for name in args.networks:
+        net = NETWORKS[name]
+        if isinstance(net, str):
+            net = get_config(net).model.net
         fitter = SignalFitter(
-            NETWORKS[name], Signal(video),
+            net,
+            Signal(video),
             loss=dict(type='FittingLoss', norm='l1')).to(args.device).train()
         steps[name] = _step(fitter, args)
         decodes[name] = _decode(fitter)
@@ -76,7 +83,7 @@ def run(args: argparse.Namespace) -> dict:
             relative=faster['ratio'],
             relative_low=faster['low'],
             relative_high=faster['high'],
-            frames=FRAMES / median(decoding[name]),
+            frames=DECODED / median(decoding[name]),
             peak_mb=peak_memory(steps[name], args.device) / 1e6,
             all_seconds=seconds[name])
     return dict(rows=list(rows.values()), machine=describe(args.device))
@@ -99,7 +106,7 @@ def _decode(fitter: SignalFitter) -> Callable[[], None]:
 
     def decode() -> None:
         fitter.eval()
-        for _ in fitter.decode():
+        for _ in fitter.decode(range(DECODED)):
             pass
         fitter.train()
 
@@ -131,7 +138,7 @@ def _plain_decode(net: nn.Module, device: str) -> Callable[[], None]:
 
     @torch.no_grad()
     def decode() -> None:
-        for i in range(FRAMES):
+        for i in range(DECODED):
             net(torch.tensor([i / (FRAMES - 1)], device=device)).cpu()
 
     return decode

@@ -26,7 +26,7 @@ WAYS = [
     'channels_last', 'bfloat16', 'compiled', 'deployed',
     'deployed_channels_last', 'deployed_compiled'
 ]
-FITS = ['INRN-S', 'INRN, interleaved', 'NeRV-S', 'SIREN']
+FITS = ['INRN-S', 'INRN, interleaved', 'INRN-plus-fast', 'NeRV-S', 'SIREN']
 
 
 def make_parser():
