@@ -7,7 +7,7 @@ PSNR over the time and the picture grid are written after each fit.
 import argparse
 from pathlib import Path
 
-from fit_arguments import add_input_options
+from fit_arguments import add_input_options, add_output_options
 
 EXAMPLES = """examples:
   python tools/compare_fits.py photo.png \\
@@ -53,22 +53,8 @@ def parse_args():
         metavar=('TOP', 'LEFT', 'H', 'W'),
         help='zoomed part of the grid; may be given several times (default: '
         'two with much detail)')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='folder (default: work_dirs/compare_ and the name of the input)')
-    parser.add_argument(
-        '--force',
-        action='store_true',
-        help='fit again what was fitted with other settings')
-    from mmengine.config import DictAction
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of all configs')
+    add_output_options(parser, 'work_dirs/compare_ and the name of the input',
+                       'all configs')
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The arguments that fit_image.py and fit_video.py share."""
+"""The arguments that the tools which fit share."""
 import argparse
 from pathlib import Path
 
@@ -98,6 +98,32 @@ def make_parser(description: str, examples: str,
         help='load checkpoints that can run any code while loading: only for '
         'files you trust')
     return parser
+
+
+def add_output_options(parser: argparse.ArgumentParser,
+                       folder: str,
+                       configs: str = 'the config') -> None:
+    """Where to write, and what to change, of tools that fit several times.
+
+    Args:
+        parser (ArgumentParser): The tool's.
+        folder (str): The default of ``--out``, in words.
+        configs (str): Whose entries are overridden.
+            Defaults to ``'the config'``.
+    """
+    parser.add_argument('--out', type=Path, help=f'folder (default: {folder})')
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='fit again what was fitted with other settings')
+    from mmengine.config import DictAction
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help=f'override entries of {configs}')
 
 
 def add_input_options(parser: argparse.ArgumentParser, video: bool) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
 sys.path.insert(0, str(TOOLS))
-from fit_arguments import CONFIGS, add_input_options  # noqa: E402
+from fit_arguments import (CONFIGS, add_input_options,  # noqa: E402
+                           add_output_options)
 
 EXAMPLES = """examples:
   python tools/analysis_tools/fit_applications.py superres photo.png
@@ -43,22 +44,7 @@ def parse_args():
         '(default: 25)')
     parser.add_argument('--parameters', type=int, metavar='N')
     parser.add_argument('--max-seconds', type=float, help='of training')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='folder (default: work_dirs/ and the names of task and input)')
-    parser.add_argument(
-        '--force',
-        action='store_true',
-        help='fit again what was fitted with other settings')
-    from mmengine.config import DictAction
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of the config')
+    add_output_options(parser, 'work_dirs/ and the names of task and input')
     return parser.parse_args()
 
 

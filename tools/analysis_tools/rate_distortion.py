@@ -9,7 +9,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
 sys.path.insert(0, str(TOOLS))
-from fit_arguments import add_input_options  # noqa: E402
+from fit_arguments import add_input_options, add_output_options  # noqa: E402
 
 EXAMPLES = """examples:
   python tools/analysis_tools/rate_distortion.py photo.png \\
@@ -43,22 +43,7 @@ def parse_args():
     parser.add_argument(
         '--prune', type=float, metavar='SHARE', help='see fit_image.py')
     add_input_options(parser, video=True)
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='folder (default: work_dirs/rd_ and the name of the input)')
-    parser.add_argument(
-        '--force',
-        action='store_true',
-        help='fit again what was fitted with other settings')
-    from mmengine.config import DictAction
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of the config')
+    add_output_options(parser, 'work_dirs/rd_ and the name of the input')
     return parser.parse_args()
 
 
