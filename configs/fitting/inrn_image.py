@@ -1,5 +1,5 @@
-# INRe blocks on pixel coordinates (Fig. 1b). Frequencies above the image's
-# own only add noise between pixels: 24 levels reach 1.25^23 = 169 periods.
+# INRe blocks on pixel coordinates (Fig. 1b), with as many frequencies as the
+# image's pixels tell apart.
 _base_ = './_base_/image.py'
 
 model = dict(
@@ -8,6 +8,6 @@ model = dict(
         kind='pixel',
         arch=dict(widths=[64], blocks=3),
         compression=1,
-        levels=24),
+        levels=None),
     tile=256)
-optim_wrapper = dict(optimizer=dict(lr=2e-3))
+optim_wrapper = dict(optimizer=dict(lr=1.5e-2))

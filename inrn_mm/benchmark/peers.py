@@ -41,7 +41,7 @@ def import_mmrazor() -> None:
     except (ImportError, AssertionError) as error:
         del sys.modules[name]
         raise ImportError(
-            f'mmrazor cannot be imported here ({error}): pip install --no-deps '
+            f'mmrazor cannot be imported ({error}): pip install --no-deps '
             'mmrazor==1.0.0, beside torch 2.1, mmcv 2.1.0 and the original '
             'mm packages; or leave it out of --peers.') from error
 

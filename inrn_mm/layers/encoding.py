@@ -29,6 +29,14 @@ class PositionalEncoding(nn.Module):
         self.register_buffer(
             'frequencies', frequencies.float(), persistent=False)
 
+    @staticmethod
+    def num_levels(base: float, samples: int) -> int:
+        """Levels that so many samples of [-1, 1] tell apart (Nyquist).
+
+        The frequency i has ``base**i`` periods there.
+        """
+        return max(math.floor(math.log(samples / 2, base) + 1e-9), 0) + 1
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., D)`` to ``(..., 2 * levels * D)`` in float32."""
         angles = (x.float().unsqueeze(-1) * self.frequencies).flatten(-2)

@@ -130,11 +130,17 @@ def test_embeddings_of_hnerv_stay_for_decoding():
     (dict(arch=dict(widths=[4] * 5), strides=(2, 2)), 'as many strides'),
     (dict(arch=dict(widths=[4] * 5), levels=0), 'leaves no embedding'),
     (dict(kind='pixel', levels=0), 'give grids'),
+    (dict(levels=None), 'is for pixels'),
     (dict(strides=(1, ) * 5, grid=(2, 2)), 'must be at least'),
 ])
 def test_bad_arguments(args, message):
     with pytest.raises(ValueError, match=message):
         SingleStageINRN((2, 8, 8, 3), **args)
+
+
+def test_frequencies_follow_the_size_of_an_image():
+    net = SingleStageINRN((1, 5, 16, 3), 'pixel', base=2., levels=None)
+    assert net.stem.linear.in_features == 2 * 2 * 4
 
 
 def test_unknown_size_and_empty_signal():

@@ -19,6 +19,13 @@ def test_frequencies_are_powers_of_the_base():
     assert not encode.state_dict()
 
 
+@pytest.mark.parametrize('base, samples, levels', [(2, 8, 3), (2, 9, 3),
+                                                   (2, 7, 2), (5, 250, 4),
+                                                   (2, 1, 1)])
+def test_levels_that_samples_tell_apart(base, samples, levels):
+    assert PositionalEncoding.num_levels(base, samples) == levels
+
+
 def test_default_embedding_is_nervs():
     assert PositionalEncoding().out_channels == 80
 

@@ -57,7 +57,9 @@ class SingleStageINRN(FittingNet):
             Defaults to 0.5, INRN-S's.
         kernel_size (int): Kernel of the convolutions. Defaults to 3.
         base (float): Of the sinusoidal embedding. Defaults to 1.25.
-        levels (int): Of the sinusoidal embedding. Defaults to 40.
+        levels (int, optional): Of the sinusoidal embedding; None, for pixels,
+            as many as have a period of at least two pixels, since what is
+            above is noise to the pixels. Defaults to 40.
         stem_width (int): Width between embedding and grid of frames.
             Defaults to 512.
         time_grids (Sequence[dict]): For frames: learned maps of ``channels``
@@ -109,7 +111,7 @@ class SingleStageINRN(FittingNet):
         compression: float = 0.5,
         kernel_size: int = 3,
         base: float = 1.25,
-        levels: int = 40,
+        levels: Optional[int] = 40,
         stem_width: int = 512,
         time_grids: Sequence[dict] = (),
         grids: Optional[dict] = None,
@@ -121,6 +123,10 @@ class SingleStageINRN(FittingNet):
         if kind not in ('frame', 'pixel'):
             raise ValueError(f"kind is 'frame' or 'pixel', not '{kind}'.")
         self.kind = kind
+        if levels is None:
+            if kind == 'frame':
+                raise ValueError('levels=None is for pixels: give a number.')
+            levels = PositionalEncoding.num_levels(base, max(shape[1:3]))
         arch = self._parse_arch(
             arch or ('interleaved' if kind == 'frame' else 'pixel'))
         widths = arch['widths']
