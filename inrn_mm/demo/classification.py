@@ -7,7 +7,7 @@ from inrn_mm.datasets.digits import DigitsSettings, make_digits
 from .classification_report import write_report
 from .options import DemoOptions
 from .steps import Steps
-from .trainings import Model, estimate, train_and_test
+from .trainings import Model, estimate, train_and_test, write_the_report
 
 # Model to (title, config to train, config to evaluate), of the configs the
 # first part: configs/demo/{first part}_digits_demo.py.
@@ -58,13 +58,5 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     }
     train_and_test(steps, models, options, root,
                    {'INRN_DIGITS_ROOT': str(data_root)})
-    report = work_dir / 'report.html'
-    steps.run(
-        'report',
-        write_report,
-        (work_dir, models, options, estimated, dict(steps.seconds)),
-        made_from=dict(models=MODELS),
-        after=[f'test_{name}' for name in MODELS],
-        products=[report],
-        title='write the report')
-    return report
+    return write_the_report(steps, write_report, models, options, estimated,
+                            dict(models=MODELS))

@@ -7,7 +7,7 @@ from inrn_mm.datasets.demo_coco import DemoCocoSettings, make_demo_coco
 from .detection_report import write_report
 from .options import DemoOptions
 from .steps import Steps
-from .trainings import Model, estimate, train_and_test
+from .trainings import Model, estimate, train_and_test, write_the_report
 
 # Model to (title, config to train, config to evaluate), of the configs the
 # middle part: configs/demo/{detector}_{middle part}_demo.py. The distilled
@@ -58,16 +58,8 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     }
     train_and_test(steps, models, options, root,
                    {'INRN_DEMO_ROOT': str(data_root)})
-    report = work_dir / 'report.html'
-    steps.run(
-        'report',
-        write_report,
-        (work_dir, models, options, estimated, dict(steps.seconds)),
-        made_from=dict(models=MODELS),
-        after=[f'test_{name}' for name in MODELS],
-        products=[report],
-        title='write the report')
-    return report
+    return write_the_report(steps, write_report, models, options, estimated,
+                            dict(models=MODELS))
 
 
 def config_file(root: Path, options: DemoOptions, middle: str) -> Path:
