@@ -13,8 +13,8 @@ import inrn_mm  # noqa: F401
 pytest.importorskip('mmdet')
 
 
-def distilled(paths, work_dir, **kwargs):
-    cfg = tiny_config(paths, epochs=1)
+def distilled(paths, work_dir, model=None, **kwargs):
+    cfg = tiny_config(paths, model, epochs=1)
     student = cfg['model']
     cfg['model'] = dict(
         type='KnowledgeDistiller',
@@ -99,3 +99,47 @@ def test_sync_bn_conversion_reaches_the_student(tiny_coco, tmp_path):
     kinds = {type(m) for m in converted.student.modules()}
     assert torch.nn.SyncBatchNorm in kinds
     assert torch.nn.BatchNorm2d not in kinds
+
+
+@pytest.fixture
+def retinanet():
+    import mmdet
+    model = Config.fromfile(
+        f'{mmdet.__path__[0]}/.mim/configs/_base_/models/retinanet_r50_fpn.py'
+    ).model
+    widths = [8, 8, 16, 16]
+    model.backbone = dict(
+        type='INRN', arch=dict(widths=widths, depths=(1, ) * 4))
+    model.neck.update(in_channels=widths, out_channels=16)
+    model.bbox_head.update(
+        num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
+    return model.to_dict()
+
+
+def test_mixed_precision(tiny_coco, tmp_path, retinanet, monkeypatch):
+    """What --amp makes of the config; without a GPU, the CPU's bfloat16,
+    which mmcv's NMS, and so a two-stage training, does not have."""
+    if not torch.cuda.is_available():
+        monkeypatch.setattr(
+            'mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available',
+            lambda: True)
+    cfg = distilled(tiny_coco, tmp_path, retinanet)
+    cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
+    runner = Runner.from_cfg(cfg)
+    seen = dict(student=set(), teacher=set())
+    model = runner.model
+    for name, net in (('student', model.student), ('teacher',
+                                                   model.teacher.net)):
+        net.backbone.stages[3].register_forward_hook(
+            lambda module, args, out, name=name: seen[name].add(out.dtype))
+    before = copy.deepcopy(model.state_dict())
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        runner.train()
+    # validation runs in float32
+    assert torch.bfloat16 in seen['student']
+    assert seen['teacher'] == {torch.bfloat16}
+    name = 'distill_losses.0.align.0.conv.weight'
+    after = model.state_dict()[name]
+    assert after.dtype == torch.float32
+    assert not torch.equal(after.cpu(), before[name].cpu())
+    assert all(value.isfinite().all() for value in model.state_dict().values())
