@@ -108,12 +108,14 @@ def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
         'student alone': copy.deepcopy(ours.student),
         'ours': ours,
         'ours, weights 0': copy.deepcopy(ours),
-        'whole teacher in loss mode': _Plain(ours),
     }
     for loss in models['ours, weights 0'].distill_losses:
         loss.schedule = WeightSchedule(stop=0)
-    if hasattr(ours.teacher.net, 'extract_feat'):
-        models["teacher's extract_feat"] = _Plain(ours, whole=False)
+    # the plain ways' teacher samples proposals of its own
+    if not any(loss.same_proposals for loss in ours.distill_losses):
+        models['whole teacher in loss mode'] = _Plain(ours)
+        if hasattr(ours.teacher.net, 'extract_feat'):
+            models["teacher's extract_feat"] = _Plain(ours, whole=False)
     for name in args.variants:
         models[f'ours, teacher {name}'] = _accelerated(ours, VARIANTS[name])
     for name in args.peers:
