@@ -216,8 +216,9 @@ def _floor(ours: BaseModel, student: Callable, data: dict,
     """The student's step and the needed part of the teacher."""
     net = ours.teacher.net
     paths = {t.path.split('.')[0] for pairs in ours.taps for _, t in pairs}
-    part = net.backbone if paths == {'backbone'} else net.extract_feat \
-        if paths <= {'backbone', 'neck'} else net
+    # heads, which want proposals or samples, are left out of the floor
+    part = net.backbone if paths == {'backbone'} else getattr(
+        net, 'extract_feat', net)
     with torch.no_grad():
         inputs = ours.data_preprocessor(copy.deepcopy(data), True)['inputs']
 
