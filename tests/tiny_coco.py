@@ -246,3 +246,30 @@ def tiny_config(paths: Dict[str, str],
             vis_backends=[dict(type='LocalVisBackend')]),
         randomness=dict(seed=0),
         log_level='INFO')
+
+
+def tiny_one_stage(config: str, num_classes: int = len(CLASSES)) -> dict:
+    """Model config of a narrow one-stage detector on a narrow ``INRN``.
+
+    Args:
+        config (str): One of mmdet's with an FPN, below ``configs/``.
+        num_classes (int): Number of classes. Defaults to 3.
+
+    Returns:
+        dict: Config for ``MODELS`` of mmdet.
+    """
+    import mmdet
+    from mmengine.config import Config
+    model = Config.fromfile(
+        Path(mmdet.__file__).parent / '.mim/configs' / config).model
+    widths = [8, 8, 16, 16]
+    model.backbone = dict(
+        type='INRN', arch=dict(widths=widths, depths=(1, 1, 1, 1)))
+    model.neck.update(in_channels=widths, out_channels=16)
+    # 32 is the least that GFL's group norms of 32 groups take
+    model.bbox_head.update(
+        num_classes=num_classes,
+        in_channels=16,
+        feat_channels=32,
+        stacked_convs=1)
+    return model.to_dict()

@@ -1,28 +1,15 @@
 # OFD before the last activation of each stage. The paper has no two-stage
-# detector; the weight is the one of its segmentation. The margins come from
-# the norms of the last blocks of the teacher, a ResNet-101.
-# The student is an INRN-M.
+# detector; the weight is the one of its segmentation. The student is an
+# INRN-M, the teacher a ResNet-101.
+_base_ = './preactivations_inrn_r101.py'
+
 distill = dict(
     type='KnowledgeDistiller',
     distill_losses=[
         dict(
             type='OverhaulLoss',
-            pairs=[
-                ('backbone.stages.0.1.act:input',
-                 'backbone.layer1.2.relu:input@-1'),
-                ('backbone.stages.1.2.act:input',
-                 'backbone.layer2.3.relu:input@-1'),
-                ('backbone.stages.2.8.act:input',
-                 'backbone.layer3.22.relu:input@-1'),
-                ('backbone.stages.3.2.act:input',
-                 'backbone.layer4.2.relu:input@-1')
-            ],
-            margin_layers=[
-                'backbone.layer1.2.bn3',
-                'backbone.layer2.3.bn3',
-                'backbone.layer3.22.bn3',
-                'backbone.layer4.2.bn3'
-            ],
+            pairs=_base_.preactivations,
+            margin_layers=_base_.margin_layers,
             connector=dict(type='NormedConv', norm_cfg=dict(type='SyncBN')),
             weight=1e-5)
     ])

@@ -7,7 +7,7 @@ from inrn_mm.datasets.digits import DigitsSettings, make_digits
 from .classification_report import write_report
 from .options import DemoOptions
 from .steps import Steps
-from .trainings import Model, estimate, train_and_test, write_the_report
+from .trainings import Model, estimate, train_and_test
 
 # Model to (title, config to train, config to evaluate), of the configs the
 # first part: configs/demo/{first part}_digits_demo.py.
@@ -58,5 +58,10 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     }
     train_and_test(steps, models, options, root,
                    {'INRN_DIGITS_ROOT': str(data_root)})
-    return write_the_report(steps, write_report, models, options, estimated,
-                            dict(models=MODELS))
+    return steps.report(
+        write_report,
+        models,
+        options,
+        estimated,
+        made_from=dict(models=MODELS),
+        after=[f'test_{name}' for name in MODELS])

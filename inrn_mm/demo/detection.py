@@ -7,7 +7,7 @@ from inrn_mm.datasets.demo_coco import DemoCocoSettings, make_demo_coco
 from .detection_report import write_report
 from .options import DemoOptions
 from .steps import Steps
-from .trainings import Model, estimate, train_and_test, write_the_report
+from .trainings import Model, estimate, train_and_test
 
 # Model to (title, config to train, config to evaluate), of the configs the
 # middle part: configs/demo/{detector}_{middle part}_demo.py. The distilled
@@ -58,8 +58,13 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     }
     train_and_test(steps, models, options, root,
                    {'INRN_DEMO_ROOT': str(data_root)})
-    return write_the_report(steps, write_report, models, options, estimated,
-                            dict(models=MODELS))
+    return steps.report(
+        write_report,
+        models,
+        options,
+        estimated,
+        made_from=dict(models=MODELS),
+        after=[f'test_{name}' for name in MODELS])
 
 
 def config_file(root: Path, options: DemoOptions, middle: str) -> Path:

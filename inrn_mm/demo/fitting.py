@@ -59,16 +59,14 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
             watch=fitting_progress,
             title=f'fit {title}')
 
-    report = work_dir / 'report.html'
-    steps.run(
-        'report',
+    return steps.report(
         write_report,
-        (work_dir, METHODS, options, commands, estimated, dict(steps.seconds)),
+        METHODS,
+        options,
+        commands,
+        estimated,
         made_from=METHODS,
-        after=[f'fit_{name}' for name in METHODS],
-        products=[report],
-        title='write the report')
-    return report
+        after=[f'fit_{name}' for name in METHODS])
 
 
 def write_photo(path: Path, size: int) -> None:

@@ -136,6 +136,33 @@ class Steps:
         show(f'{number}: {clock(seconds)}', last=True)
         return seconds
 
+    def report(self, write: Callable, *args, made_from: dict,
+               after: Sequence[str]) -> Path:
+        """Run the step ``report``, which writes ``report.html``.
+
+        Args:
+            write (Callable): Gets the work_dir, ``args`` and the seconds that
+                each step before took.
+            *args: What else it is called with.
+            made_from (dict): See :meth:`run`.
+            after (Sequence[str]): See :meth:`run`.
+
+        Returns:
+            Path: The report.
+
+        Raises:
+            StepFailed: If it could not be written.
+        """
+        path = self.work_dir / 'report.html'
+        self.run(
+            'report',
+            write, (self.work_dir, *args, dict(self.seconds)),
+            made_from=made_from,
+            after=after,
+            products=[path],
+            title='write the report')
+        return path
+
     def left(self, name: str, share: float = 0.) -> float:
         """Seconds estimated from this share of a step to the end."""
         names = list(self.estimates)

@@ -3,7 +3,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -45,36 +45,6 @@ def estimate(seconds: Dict[str, Tuple[float, float]],
     """
     factor *= slowness()
     return {name: a + factor * b for name, (a, b) in seconds.items()}
-
-
-def write_the_report(steps: Steps, write: Callable, models: Dict[str, Model],
-                     options: DemoOptions, estimated: Dict[str, float],
-                     made_from: dict) -> Path:
-    """The step ``report``, after :func:`train_and_test`.
-
-    Args:
-        steps (Steps): Runs it.
-        write (Callable): Gets the work_dir, ``models``, ``options``,
-            ``estimated`` and the seconds that the steps before took.
-        models (dict[str, Model]): By name.
-        options (DemoOptions): The user's.
-        estimated (dict[str, float]): Seconds of each step, see
-            :func:`estimate`.
-        made_from (dict): With another one the report is written anew.
-
-    Returns:
-        Path: The report.
-    """
-    report = steps.work_dir / 'report.html'
-    steps.run(
-        'report',
-        write, (steps.work_dir, models, options, estimated,
-                dict(steps.seconds)),
-        made_from=made_from,
-        after=[f'test_{name}' for name in models],
-        products=[report],
-        title='write the report')
-    return report
 
 
 def train_and_test(steps: Steps, models: Dict[str,

@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
-from tiny_coco import tiny_config
+from tiny_coco import tiny_config, tiny_one_stage
 
 import inrn_mm  # noqa: F401
 
@@ -101,29 +101,15 @@ def test_sync_bn_conversion_reaches_the_student(tiny_coco, tmp_path):
     assert torch.nn.BatchNorm2d not in kinds
 
 
-@pytest.fixture
-def retinanet():
-    import mmdet
-    model = Config.fromfile(
-        f'{mmdet.__path__[0]}/.mim/configs/_base_/models/retinanet_r50_fpn.py'
-    ).model
-    widths = [8, 8, 16, 16]
-    model.backbone = dict(
-        type='INRN', arch=dict(widths=widths, depths=(1, ) * 4))
-    model.neck.update(in_channels=widths, out_channels=16)
-    model.bbox_head.update(
-        num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
-    return model.to_dict()
-
-
-def test_mixed_precision(tiny_coco, tmp_path, retinanet, monkeypatch):
+def test_mixed_precision(tiny_coco, tmp_path, monkeypatch):
     """What --amp makes of the config; without a GPU, the CPU's bfloat16,
     which mmcv's NMS, and so a two-stage training, does not have."""
     if not torch.cuda.is_available():
         monkeypatch.setattr(
             'mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available',
             lambda: True)
-    cfg = distilled(tiny_coco, tmp_path, retinanet)
+    model = tiny_one_stage('_base_/models/retinanet_r50_fpn.py')
+    cfg = distilled(tiny_coco, tmp_path, model)
     cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
     runner = Runner.from_cfg(cfg)
     seen = dict(student=set(), teacher=set())

@@ -83,6 +83,31 @@ def test_distill(run_tool, tmp_path, tiny_coco, capsys):
     assert 'x floor' in capsys.readouterr().out
 
 
+def test_distill_of_the_same_proposals(run_tool, tmp_path, tiny_coco):
+    """The plain ways have no proposals for the teacher."""
+    from tiny_coco import tiny_config
+    from tool_runs import dump_config
+    pytest.importorskip('mmdet')
+    cfg = tiny_config(tiny_coco)
+    logits = 'roi_head.bbox_head.fc_cls'
+    cfg['model'] = dict(
+        type='KnowledgeDistiller',
+        student=cfg['model'],
+        teacher=cfg['model'],
+        distill_losses=[
+            dict(
+                type='LogitKDLoss',
+                pairs=[(logits, logits)],
+                same_proposals=True)
+        ])
+    cfg['default_scope'] = 'mmdet'
+    rows = result(run_tool, tmp_path, 'distill', '--config',
+                  dump_config(tmp_path / 'kd.py', cfg), '--size', 64, 64,
+                  '--batch', 1, '--variants', '--no-memory')
+    names = [name for name, _ in rows]
+    assert names == ['student alone', 'ours', 'ours, weights 0', 'floor']
+
+
 def test_distill_needs_a_distiller(run_tool, tmp_path, capsys):
     from tool_runs import dump_config
     config = dump_config(tmp_path / 'plain.py', dict(model=dict(type='X')))
@@ -119,8 +144,11 @@ def test_names_of_the_tool_are_those_of_the_package():
     assert tool['FITS'] == list(fit.NETWORKS)
     parser = tool['make_parser']()
     variants = list(distill.VARIANTS)
-    args = parser.parse_args(['distill', '--variants', *variants])
+    peers = list(distill.PEERS)
+    args = parser.parse_args(
+        ['distill', '--variants', *variants, '--peers', *peers])
     assert args.variants == variants
+    assert args.peers == peers
 
 
 @pytest.mark.parametrize('kind', ['coco', 'cifar'])

@@ -39,17 +39,8 @@ def faster_rcnn(det_scope):
 
 @pytest.fixture
 def gfl(det_scope):
-    import mmdet
-    from mmengine.config import Config
-    path = f'{mmdet.__path__[0]}/.mim/configs/gfl/gfl_r50_fpn_1x_coco.py'
-    model = Config.fromfile(path).model
-    widths = [8, 8, 16, 16]
-    model.backbone = dict(
-        type='INRN', arch=dict(widths=widths, depths=(1, ) * 4))
-    model.neck.update(in_channels=widths, out_channels=16)
-    model.bbox_head.update(
-        num_classes=3, in_channels=16, feat_channels=32, stacked_convs=1)
-    return model.to_dict()
+    from tiny_coco import tiny_one_stage
+    return tiny_one_stage('gfl/gfl_r50_fpn_1x_coco.py')
 
 
 @pytest.fixture

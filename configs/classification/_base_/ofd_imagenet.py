@@ -1,19 +1,10 @@
-# OFD with the weight of its paper, before the last activation of each stage,
-# for INRN-M and INRN-L, whose stages have the same depths.
+# OFD with the weight of its paper, for INRN-M and INRN-L.
+_base_ = '../../_base_/preactivations_inrn_r101.py'
+
 distill_losses = [
     dict(
         type='OverhaulLoss',
-        pairs=[('backbone.stages.0.1.act:input',
-                'backbone.layer1.2.relu:input@-1'),
-               ('backbone.stages.1.2.act:input',
-                'backbone.layer2.3.relu:input@-1'),
-               ('backbone.stages.2.8.act:input',
-                'backbone.layer3.22.relu:input@-1'),
-               ('backbone.stages.3.2.act:input',
-                'backbone.layer4.2.relu:input@-1')],
-        margin_layers=[
-            'backbone.layer1.2.bn3', 'backbone.layer2.3.bn3',
-            'backbone.layer3.22.bn3', 'backbone.layer4.2.bn3'
-        ],
+        pairs=_base_.preactivations,
+        margin_layers=_base_.margin_layers,
         weight=1e-4)
 ]
