@@ -78,7 +78,7 @@ def test_distilled_differs_in_the_method_only(path):
     assert f'/{name}_' in model.teacher_checkpoint
     same = set(alone) | set(cfg)
     same -= {'model', 'distill_losses', 'teacher', 'teacher_checkpoint'}
-    # the variables that OFD and ReviewKD name their layers with
+    # the variables that OFD names its layers with
     same -= {'preactivations', 'margin_layers'}
     for key in same:
         assert cfg[key] == alone[key], key

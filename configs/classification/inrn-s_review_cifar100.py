@@ -1,5 +1,6 @@
 # INRN-S, distilled from ResNet-32x4 by ReviewKD.
-# Before the last activation of each stage and after pooling, with warm-up.
+# Stages after their last activation, the teacher's before it, and after
+# pooling, as in the published code; with warm-up.
 _base_ = ['./inrn-s_cifar100.py', './_base_/teacher_resnet32x4.py']
 
 model = dict(
@@ -11,12 +12,9 @@ model = dict(
     distill_losses=[
         dict(
             type='ReviewLoss',
-            pairs=[('backbone.stages.0.1.act:input',
-                    'backbone.layer1.4.relu:input@-1'),
-                   ('backbone.stages.1.8.act:input',
-                    'backbone.layer2.4.relu:input@-1'),
-                   ('backbone.stages.2.2.act:input',
-                    'backbone.layer3.4.relu:input@-1'),
+            pairs=[(0, 'backbone.layer1.4.relu:input@-1'),
+                   (1, 'backbone.layer2.4.relu:input@-1'),
+                   (2, 'backbone.layer3.4.relu:input@-1'),
                    ('head.fc:input', 'head.fc:input')],
             schedule=dict(warmup=20, by_epoch=True),
             weight=5.0)

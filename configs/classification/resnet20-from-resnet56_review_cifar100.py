@@ -1,5 +1,6 @@
 # ResNet-20, distilled from ResNet-56 by ReviewKD.
-# Before the last activation of each stage and after pooling, with warm-up.
+# Stages after their last activation, the teacher's before it, and after
+# pooling, as in the published code; with warm-up.
 _base_ = ['./resnet20_cifar100.py', './_base_/teacher_resnet56.py']
 
 model = dict(
@@ -11,12 +12,9 @@ model = dict(
     distill_losses=[
         dict(
             type='ReviewLoss',
-            pairs=[('backbone.layer1.2.relu:input@-1',
-                    'backbone.layer1.8.relu:input@-1'),
-                   ('backbone.layer2.2.relu:input@-1',
-                    'backbone.layer2.8.relu:input@-1'),
-                   ('backbone.layer3.2.relu:input@-1',
-                    'backbone.layer3.8.relu:input@-1'),
+            pairs=[(0, 'backbone.layer1.8.relu:input@-1'),
+                   (1, 'backbone.layer2.8.relu:input@-1'),
+                   (2, 'backbone.layer3.8.relu:input@-1'),
                    ('head.fc:input', 'head.fc:input')],
             schedule=dict(warmup=20, by_epoch=True),
             weight=0.6)
