@@ -83,7 +83,10 @@ def make_parser(description: str, examples: str,
     parser.add_argument(
         '--force', action='store_true', help='overwrite earlier products')
     parser.add_argument(
-        '--amp', action='store_true', help='mixed precision (needs a GPU)')
+        '--amp',
+        action='store_true',
+        help='mixed precision; without a GPU in bfloat16, for CPUs with units '
+        'for it')
     from mmengine.config import DictAction
     parser.add_argument(
         '--cfg-options',

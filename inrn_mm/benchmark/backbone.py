@@ -12,7 +12,8 @@ from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 from mmengine.registry import MODELS
 from torch import nn
 
-from .machine import ceilings, describe
+from ..utils.machine import describe
+from .machine import ceilings
 from .timing import interleave, median, module_bytes, peak_memory, ratio
 
 NETWORKS = {

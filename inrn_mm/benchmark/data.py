@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 
-from .machine import describe
+from ..utils.machine import describe
 from .timing import interleave, median, ratio
 
 COLUMNS = [

@@ -9,19 +9,19 @@ that distils with a teacher in the loop can be faster.
 import argparse
 import copy
 import logging
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Tuple
 
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel, revert_sync_batchnorm
-from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor
 
 from ..distillation import WeightSchedule
 from ..distillation.acceleration import Acceleration
-from .machine import describe
+from ..utils.machine import describe
 from .peers import PEERS
+from .precision import wrap
 from .samples import random_batch
 from .timing import (interleave, median, module_bytes, peak_memory, ratio,
                      synchronize)
@@ -59,20 +59,11 @@ def run(args: argparse.Namespace) -> dict:
         dict: The rows, and the memory that ours may need: that of the
         student, the teacher's weights and the tapped maps.
     """
-    cfg = Config.fromfile(args.config)
-    if cfg.get('model', {}).get('type') != 'KnowledgeDistiller':
-        raise ValueError(f'{args.config} is not the config of a distilled '
-                         'training: its model is no KnowledgeDistiller.')
-    scope = cfg.get('default_scope', 'mmengine')
-    init_default_scope(scope)
-    if 'data_preprocessor' in cfg:
-        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    cfg.model.update(
-        teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
+    cfg, scope = read_config(args.config)
     data = random_batch(scope, args.batch, args.size)
-    models = _models(cfg.model, args)
+    models = _models(cfg, args)
     steps = {
-        name: _step(model, data, args)
+        name: make_step(model, data, args)
         for name, model in models.items()
     }
     steps['floor'] = _floor(models['ours'], steps['student alone'], data, args)
@@ -90,8 +81,40 @@ def run(args: argparse.Namespace) -> dict:
     return result
 
 
-def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
-    """All contestants but the floor, with the same weights."""
+def read_config(path: str) -> Tuple[dict, str]:
+    """The model of a distilled training, with a random teacher.
+
+    Args:
+        path (str): The config's file.
+
+    Returns:
+        tuple[dict, str]: The model's config and its scope, which is entered.
+
+    Raises:
+        ValueError: If the model is no distiller.
+    """
+    cfg = Config.fromfile(path)
+    if cfg.get('model', {}).get('type') != 'KnowledgeDistiller':
+        raise ValueError(f'{path} is not the config of a distilled training: '
+                         'its model is no KnowledgeDistiller.')
+    scope = cfg.get('default_scope', 'mmengine')
+    init_default_scope(scope)
+    if 'data_preprocessor' in cfg:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    cfg.model.update(
+        teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
+    return cfg.model, scope
+
+
+def make_distiller(cfg: dict) -> BaseModel:
+    """The distiller, initialised without anything downloaded.
+
+    Args:
+        cfg (dict): Of :func:`read_config`.
+
+    Returns:
+        KnowledgeDistiller: In training mode, SyncBN replaced by BN.
+    """
     torch.manual_seed(0)
     logging.disable(logging.WARNING)  # a line for each parameter
     try:
@@ -103,7 +126,12 @@ def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
         ours.init_weights()
     finally:
         logging.disable(logging.NOTSET)
-    ours = revert_sync_batchnorm(ours)
+    return revert_sync_batchnorm(ours).train()
+
+
+def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
+    """All contestants but the floor, with the same weights."""
+    ours = make_distiller(cfg)
     models = {
         'student alone': copy.deepcopy(ours.student),
         'ours': ours,
@@ -192,16 +220,21 @@ class _Plain(BaseModel):
         return self
 
 
-def _step(model: BaseModel, data: dict,
-          args: argparse.Namespace) -> Callable[[], object]:
-    """One training step of a model."""
+def make_step(model: BaseModel, data: dict,
+              args: argparse.Namespace) -> Callable[[], object]:
+    """One training step of a model.
+
+    Args:
+        model (BaseModel): Or one in DDP.
+        data (dict): A batch of :func:`random_batch`.
+        args (Namespace): With ``amp`` and ``device``.
+
+    Returns:
+        Callable: The step, always with the same random numbers.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=0., momentum=0.9)
-    if args.amp:
-        from mmengine.optim import AmpOptimWrapper
-        wrapper = AmpOptimWrapper(optimizer=optimizer, dtype=args.amp)
-    else:
-        wrapper = OptimWrapper(optimizer)
+    wrapper = wrap(optimizer, args)
 
     def step() -> None:
         # the same proposals are sampled

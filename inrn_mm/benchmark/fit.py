@@ -10,13 +10,13 @@ from typing import Callable, Dict
 import torch
 import torch.nn.functional as F
 from mmengine.hub import get_config
-from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..fitting.fitter import SignalFitter
 from ..fitting.signal import Signal
-from .machine import describe
+from ..utils.machine import describe
+from .precision import wrap
 from .timing import interleave, median, peak_memory, ratio
 
 FRAMES = 32
@@ -92,11 +92,7 @@ def run(args: argparse.Namespace) -> dict:
 def _step(fitter: SignalFitter,
           args: argparse.Namespace) -> Callable[[], None]:
     optimizer = torch.optim.Adam(fitter.parameters(), lr=5e-4)
-    if args.amp:
-        from mmengine.optim import AmpOptimWrapper
-        wrapper = AmpOptimWrapper(optimizer=optimizer, dtype=args.amp)
-    else:
-        wrapper = OptimWrapper(optimizer)
+    wrapper = wrap(optimizer, args)
     # windows of the whole frame: as many pixels as the others
     data = dict(inputs=torch.tensor([FRAMES // 2]))
     return lambda: fitter.train_step(data, wrapper)

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
-from .machine import describe
+from ..utils.machine import describe
 from .timing import interleave, median, peak_memory, ratio
 
 COLUMNS = [

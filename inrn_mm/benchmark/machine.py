@@ -1,27 +1,9 @@
-"""The machine: its name, and what it can do at best."""
-import platform
-import re
-from pathlib import Path
+"""What the machine can do at best."""
 from typing import Dict
 
 import torch
 
 from .timing import interleave, median
-
-
-def describe(device: str = 'cpu') -> str:
-    """One line: processor, threads, versions."""
-    if torch.device(device).type == 'cuda':
-        name = torch.cuda.get_device_name(device)
-    else:
-        cpu = Path('/proc/cpuinfo')
-        found = re.search(r'model name\s*: (.*)', cpu.read_text()) \
-            if cpu.exists() else None
-        name = found.group(1) if found else platform.processor()
-        count = torch.get_num_threads()
-        name += f', {count} thread' + 's' * (count > 1)
-        name += f', {torch.backends.cpu.get_cpu_capability()}'
-    return f'{name}; torch {torch.__version__}'
 
 
 @torch.no_grad()

@@ -94,12 +94,13 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
             mapping['s_feature']['connector'] = name
             mappings[name] = mapping
     from mmrazor.registry import MODELS as RAZOR_MODELS
+
     # its parts are looked up in the scope of the day
     with DefaultScope.overwrite_default_scope('mmrazor'):
         model = RAZOR_MODELS.build(
             dict(
                 type='SingleTeacherDistill',
-                architecture=_plain(ours.student),
+                architecture=plain_student(ours.student),
                 teacher=copy.deepcopy(ours.teacher.net),
                 distiller=dict(
                     type='ConfigurableDistiller',
@@ -141,13 +142,17 @@ def mmdet_ld(ours: BaseModel, cfg: dict) -> BaseModel:
             type='mmdet.KnowledgeDistillationSingleStageDetector',
             # any; ours takes its place
             teacher_config=dict(model=copy.deepcopy(dict(student_cfg)))))
-    model.load_state_dict(_plain(student).state_dict())
+    model.load_state_dict(plain_student(student).state_dict())
     model.teacher_model = copy.deepcopy(teacher)
     return model
 
 
-def _plain(student: BaseModel) -> BaseModel:
-    """A copy without our connectors, which the distiller keeps in it."""
+def plain_student(student: BaseModel) -> BaseModel:
+    """A copy without our connectors, which the distiller keeps in it.
+
+    Args:
+        student (BaseModel): That of a :class:`KnowledgeDistiller`.
+    """
     student = copy.deepcopy(student)
     del student.distill_losses
     return student

@@ -2,6 +2,7 @@
 from .checkpoint import load_state, load_weights, make_loading_safe
 from .checkpoint_fit_hook import CheckpointFitHook
 from .checkpoint_hook import AtomicCheckpointHook, find_last_checkpoint
+from .cpu_amp import CPUAmpOptimWrapper
 from .dataset_check import DatasetCheckHook
 from .dist import CPUDistributedDataParallel
 from .epoch_seed_hook import EpochSeedHook
@@ -10,8 +11,8 @@ from .teacher_check_hook import TeacherCheckHook
 from .user_error import user_errors
 
 __all__ = [
-    'AtomicCheckpointHook', 'CPUDistributedDataParallel', 'CheckpointFitHook',
-    'DatasetCheckHook', 'EpochSeedHook', 'NonFiniteLossHook',
+    'AtomicCheckpointHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel',
+    'CheckpointFitHook', 'DatasetCheckHook', 'EpochSeedHook', 'NonFiniteLossHook',
     'TeacherCheckHook', 'find_last_checkpoint', 'load_state', 'load_weights',
     'make_loading_safe', 'user_errors'
 ]

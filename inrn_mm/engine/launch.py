@@ -137,13 +137,22 @@ def add_hooks(cfg: Config) -> None:
         custom_imports.imports = [*imports, 'inrn_mm']
 
 
-def enable_amp(cfg: Config) -> None:
+def enable_amp(cfg: Config, cpu: bool = False) -> None:
     """Train in mixed precision.
 
+    Args:
+        cfg (Config): Changed in place.
+        cpu (bool): Whether the model can be trained in bfloat16 on a CPU.
+            Defaults to False.
+
     Raises:
-        RuntimeError: Without a GPU: mmcv's RoIAlign and NMS have no CPU
-            kernels for bfloat16, the only type that CPUs are fast in.
+        RuntimeError: Without a GPU, unless ``cpu``: mmcv's RoIAlign and NMS
+            have no CPU kernels for bfloat16, the only type that CPUs are fast
+            in.
     """
+    if get_device() == 'cpu' and cpu:
+        cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'
+        return
     if get_device() == 'cpu':
         raise RuntimeError('--amp needs a GPU and there is none: leave it '
                            'out to train on the CPU in float32.')

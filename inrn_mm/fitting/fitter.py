@@ -1,6 +1,7 @@
 """The model of a fitting config: network, target and loss."""
 import math
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (Callable, Dict, Iterator, List, Optional, Sequence, Tuple,
+                    Union)
 
 import numpy as np
 import torch
@@ -33,8 +34,8 @@ class SignalFitter(BaseModel):
             frames. Defaults to None.
         channels_last (bool): Memory format of the convolutions.
             Defaults to True.
-        compile (bool): Run the network through ``torch.compile`` in
-            training. Defaults to False.
+        compile (bool | dict): Run the network through ``torch.compile``, with
+            these arguments, in training. Defaults to False.
         log_interval (int): Losses are summed on the device and read once in
             so many steps. Defaults to 50.
         data_preprocessor (dict, optional): mmengine's, which moves the frame
@@ -51,7 +52,7 @@ class SignalFitter(BaseModel):
                  loss: dict = dict(type='FittingLoss'),
                  tile: Optional[int] = None,
                  channels_last: bool = True,
-                 compile: bool = False,
+                 compile: Union[bool, dict] = False,
                  log_interval: int = 50,
                  data_preprocessor: Optional[dict] = None) -> None:
         super().__init__(data_preprocessor)
@@ -79,7 +80,11 @@ class SignalFitter(BaseModel):
             for module in self.net.modules():
                 if isinstance(module, torch.nn.Conv2d):
                     module.to(memory_format=torch.channels_last)
-        self.train_net = torch.compile(self.net) if compile else self.net
+        self._compiled: Optional[Callable] = None
+        if compile:
+            options = compile if isinstance(compile, dict) else {}
+            # not the module: it would be in checkpoints a second time
+            self._compiled = torch.compile(self.net.forward, **options)
         self.log_interval = log_interval
         self._steps = 0
         self._sums: Dict[str, Tensor] = {}
@@ -160,13 +165,14 @@ class SignalFitter(BaseModel):
     def _losses(self, items: Tensor) -> Dict[str, Tensor]:
         self._need_target()
         frames = items // len(self.corners)
+        net = self._compiled or self.net
         if self.net.kind == 'frame':
             target = self._target(frames)
-            pred = self._run(self.train_net, frames, target)
+            pred = self._run(net, frames, target)
         else:
             rows, columns = self._window(items % len(self.corners))
             target = self._target(frames, rows, columns)
-            pred = self.train_net(self._coords(frames, rows, columns))
+            pred = net(self._coords(frames, rows, columns))
             pred = _trim(pred, self.net.halo)
         return self.loss(pred, target, self._target_moments(target))
 
@@ -205,9 +211,10 @@ class SignalFitter(BaseModel):
     def _times(self, frames: Tensor) -> Tensor:
         return frames.float() / max(self.signal.shape[0] - 1, 1)
 
-    def _run(self, net, frames: Tensor, target: Optional[Tensor]) -> Tensor:
+    def _run(self, net: Callable, frames: Tensor,
+             target: Optional[Tensor]) -> Tensor:
         times = self._times(frames)
-        if net.needs_target and target is not None:
+        if self.net.needs_target and target is not None:
             return net(times, target)
         return net(times)
 

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from ..benchmark.machine import describe
-from ..engine.launch import (build_runner, enable_amp, load_config,
-                             resume_from)
+from ..engine.launch import build_runner, enable_amp, load_config, resume_from
+from ..utils.machine import describe
 from .codec import check_free, read_fit, sparsity, write_fit
 from .codec.compact import plain_config
 from .files import whole, write_frames, write_image, write_video
@@ -161,7 +159,7 @@ def job_config(job: FitJob) -> Config:
             dict(type='MagnitudePruneHook', ratio=job.prune))
     cfg.custom_hooks.append(dict(type='FitProgressHook'))
     if job.amp:
-        enable_amp(cfg)
+        enable_amp(cfg, cpu=True)
     resume_from(cfg, job.resume, job.allow_pickle)
     return cfg
 

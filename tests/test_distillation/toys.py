@@ -114,5 +114,4 @@ def toy_batch(model, size=4):
     return model.data_preprocessor(batch, True)
 
 
-
 __all__ = ['ToyDataset', 'ToyModel', 'toy_batch', 'toy_config']

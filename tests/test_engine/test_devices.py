@@ -60,3 +60,6 @@ def test_one_process_needs_no_group(cpu):
 def test_amp_without_gpu():
     with pytest.raises(RuntimeError, match='--amp needs a GPU'):
         enable_amp(Config(dict(optim_wrapper=dict(type='OptimWrapper'))))
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', optimizer={})))
+    enable_amp(cfg, cpu=True)  # of what has the kernels
+    assert cfg.optim_wrapper == dict(type='CPUAmpOptimWrapper', optimizer={})

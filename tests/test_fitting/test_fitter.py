@@ -190,6 +190,41 @@ def test_training_by_the_runner_and_exact_resume(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_training_in_bfloat16_is_as_good(tmp_path):
+    psnr = []
+    amp = dict(type='CPUAmpOptimWrapper')
+    if torch.cuda.is_available():
+        amp = dict(type='AmpOptimWrapper', dtype='bfloat16')
+    for name, wrapper in (('float', {}), ('bfloat', amp)):
+        cfg = config(tmp_path / name, max_epochs=12, val_interval=12)
+        cfg.optim_wrapper.update(wrapper)
+        runner = Runner.from_cfg(cfg)
+        dtypes = set()
+        runner.model.net.register_forward_hook(
+            lambda net, args, out: dtypes.add(out.dtype))
+        runner.train()
+        assert (torch.bfloat16 in dtypes) == (name == 'bfloat')
+        psnr.append(runner.message_hub.get_scalar('val/psnr').current())
+    assert psnr[1] == pytest.approx(psnr[0], abs=0.5)
+
+
+def test_compiled_training_is_the_same():
+    torch.manual_seed(0)
+    fitter = SignalFitter(FRAME, video())
+    compiled = SignalFitter(
+        FRAME, video(), compile=dict(backend='aot_eager', fullgraph=True))
+    # what is saved has the plain network's names
+    compiled.load_state_dict(fitter.state_dict())
+    losses = []
+    for model in (fitter, compiled):
+        loss = sum(model(numbers(0, 2), mode='loss').values())
+        loss.backward()
+        losses.append(loss)
+    torch.testing.assert_close(*losses)
+    for a, b in zip(fitter.parameters(), compiled.parameters()):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
 def test_schedule_follows_the_time(tmp_path):
     cfg = config(tmp_path)
     cfg.default_hooks.param_scheduler.max_seconds = 0.5

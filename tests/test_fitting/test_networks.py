@@ -148,3 +148,17 @@ def test_unknown_size_and_empty_signal():
         NeRV(BUNNY, arch='xl')
     with pytest.raises(ValueError, match='of at least one'):
         SIREN((1, 0, 4, 3))
+
+
+@pytest.mark.parametrize('net', [SIREN, FINER, FourierMLP])
+def test_half_precision_tells_neighbours_apart(net):
+    """bfloat16 has no 2048 numbers for the coordinates of a row."""
+    net = net((1, 1, 2048, 3))
+    coords = torch.linspace(-1, 1, 2048)[None, None, :, None].repeat(
+        1, 1, 1, 2)
+    angles = []
+    net.layers[0].register_forward_hook(lambda *x: angles.append(x[-1]))
+    net(coords)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert net(coords).dtype == torch.bfloat16
+    assert torch.equal(*angles)

@@ -116,6 +116,50 @@ def test_distill_needs_a_distiller(run_tool, tmp_path, capsys):
     assert 'its model is no KnowledgeDistiller' in capsys.readouterr().err
 
 
+def test_scaling(run_tool, tmp_path, tiny_coco):
+    from tiny_coco import tiny_config
+    from tool_runs import dump_config
+    pytest.importorskip('mmdet')
+    cfg = tiny_config(tiny_coco)
+    cfg['model'] = dict(
+        type='KnowledgeDistiller',
+        student=cfg['model'],
+        teacher=cfg['model'],
+        distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1), (3, 3)])])
+    cfg['default_scope'] = 'mmdet'
+    rows = result(run_tool, tmp_path, 'scaling', '--config',
+                  dump_config(tmp_path / 'kd.py', cfg), '--size', 64, 64,
+                  '--batch', 2)
+    assert [name for name, _ in rows] == [
+        f'{model}, {how}' for model in ('student alone', 'ours')
+        for how in ('one process', 'nothing exchanged', '2 processes')
+    ]
+    for (name, _), row in rows.items():
+        images = 2 if 'one process' in name else 4
+        assert row['images'] == pytest.approx(images / row['seconds'])
+    assert rows['ours, one process', None]['one'] == 1
+
+
+def test_scaling_needs_two_processes(run_tool, capsys):
+    with pytest.raises(SystemExit):
+        run_tool('analysis_tools/benchmark.py', 'scaling', '--processes', 1)
+    assert 'Give two --processes or more, not 1.' in capsys.readouterr().err
+
+
+def test_scaling_tells_what_a_process_did_not_like(tmp_path):
+    from multiprocessing import Pipe
+    from types import SimpleNamespace
+
+    from tool_runs import dump_config
+
+    from inrn_mm.benchmark.scaling import _work
+    config = dump_config(tmp_path / 'plain.py', dict(model=dict(type='X')))
+    here, there = Pipe()
+    _work(there, None, 0, SimpleNamespace(
+        config=config, threads=1, device='cpu'))
+    assert 'its model is no KnowledgeDistiller' in str(here.recv())
+
+
 @pytest.mark.parametrize('train', [False, True])
 def test_backbone(run_tool, tmp_path, train):
     pytest.importorskip('mmpretrain')

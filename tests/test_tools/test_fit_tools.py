@@ -68,6 +68,16 @@ def metrics_of(folder):
     return json.loads((folder / 'metrics.json').read_text())
 
 
+def test_mixed_precision(video, nerv, run_tool, tmp_path):
+    out = tmp_path / 'fit'
+    run_tool('fit_video.py', video, '--config', nerv, '--work-dir', out,
+             '--amp')
+    curve = metrics_of(out)['curve']
+    assert curve[-1][1] > curve[0][1]  # seconds, PSNR
+    config = next(out.glob('*.py')).read_text()
+    assert "AmpOptimWrapper'" in config
+
+
 def test_image_to_file_and_back(image, siren, run_tool, tmp_path, capsys):
     out = tmp_path / 'fit'
     command = [

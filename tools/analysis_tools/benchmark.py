@@ -8,6 +8,7 @@ EXAMPLES = """examples:
   python tools/analysis_tools/benchmark.py distill --size 256 256
   python tools/analysis_tools/benchmark.py distill --device cuda --amp bfloat16 \\
       --size 800 1333 --variants bfloat16 all
+  python tools/analysis_tools/benchmark.py scaling --device cuda --processes 8
   python tools/analysis_tools/benchmark.py backbone --size 800 1333 --batch 1
   python tools/analysis_tools/benchmark.py losses --shapes coco
   python tools/analysis_tools/benchmark.py fit --size 180 320
@@ -39,15 +40,11 @@ def make_parser():
     distill = _command(commands, 'distill', 'one distilled training step', 9,
                        (256, 256), 2)
     distill.add_argument(
-        '--config',
-        default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
-        help='of a distilled training (default: %(default)s)')
-    distill.add_argument(
         '--variants',
         nargs='*',
         default=['folded'],
         choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
-        help="options of the teacher to time beside (default: folded)")
+        help='options of the teacher to time beside')
     distill.add_argument(
         '--peers',
         nargs='*',
@@ -56,6 +53,19 @@ def make_parser():
         help='distillers of other packages to time beside: mmrazor 1.0.0, '
         'where it can be imported, with StageMSELoss; mmdet\'s LD, with GFL')
     distill.add_argument('--no-memory', action='store_true', help='times only')
+    scaling = _command(commands, 'scaling',
+                       'steps of several processes beside those of one', 5,
+                       (256, 256), 2)
+    for command in (distill, scaling):
+        command.add_argument(
+            '--config',
+            default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
+            help='of a distilled training')
+    scaling.add_argument(
+        '--processes',
+        type=int,
+        default=2,
+        help='each with its device, batch and threads')
     backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7,
                         (224, 224), 8)
     backbone.add_argument(
@@ -81,7 +91,7 @@ def make_parser():
     losses.add_argument(
         '--shapes', choices=['coco', 'cifar'], default='coco', help='of what')
     fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7,
-                   (180, 320), 1)
+                   (180, 320), None)
     fit.add_argument(
         '--networks',
         nargs='+',
@@ -89,6 +99,11 @@ def make_parser():
         choices=FITS,
         metavar='NAME',
         help=f'of {", ".join(FITS)}')
+    for command in (distill, scaling, fit):
+        command.add_argument(
+            '--amp',
+            choices=['float16', 'bfloat16'],
+            help='mixed precision of this type')
     data = _command(commands, 'data', 'pipelines of training', 15, (480, 640),
                     64)
     data.add_argument(
@@ -113,14 +128,12 @@ def _command(commands, name, text, iters, size, batch):
         default=size,
         metavar=('H', 'W'),
         help='of the images')
-    command.add_argument('--batch', type=int, default=batch, help='images')
+    if batch:
+        command.add_argument(
+            '--batch', type=int, default=batch, help='images')
     command.add_argument('--iters', type=int, default=iters, help='rounds')
     command.add_argument(
         '--warmup', type=int, default=2, help='rounds that are not timed')
-    command.add_argument(
-        '--amp',
-        choices=['float16', 'bfloat16'],
-        help='mixed precision of this type')
     command.add_argument(
         '--threads', type=int, help="torch's threads (default: all cores)")
     command.add_argument('--json', help='write the result to this file too')

@@ -13,11 +13,14 @@ class CoordinateNet(FittingNet):
     """Base of them: ``layers`` maps ``(..., D)`` to ``(..., C)``."""
 
     kind = 'pixel'
-    layers: nn.Module
+    layers: nn.Sequential
 
     def forward(self, coords: Tensor) -> Tensor:
         """Map ``(B, H, W, D)`` to ``(B, C, H, W)``."""
-        return self.layers(coords).permute(0, 3, 1, 2)
+        # half precision does not tell neighbouring coordinates apart
+        with torch.autocast(coords.device.type, enabled=False):
+            x = self.layers[0](coords)
+        return self.layers[1:](x).permute(0, 3, 1, 2)
 
 
 class Sine(nn.Module):

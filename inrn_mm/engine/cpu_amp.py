@@ -1,0 +1,33 @@
+"""Mixed precision without a GPU."""
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """bfloat16 on a CPU, where mmengine's ``AmpOptimWrapper`` refuses to run.
+
+    bfloat16 has the range of float32, so that losses are not scaled. It is
+    fast on CPUs with units for it (AVX512-BF16, AMX) and slow on others.
+    mmcv's RoIAlign and NMS have no kernels for it: two-stage detectors cannot
+    be trained with it.
+
+    Args:
+        **kwargs: Of :class:`mmengine.optim.OptimWrapper`.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Let the model compute in bfloat16.
+
+        Args:
+            model (nn.Module): The model in training.
+        """
+        with super().optim_context(model), torch.autocast(
+                'cpu', torch.bfloat16):
+            yield
