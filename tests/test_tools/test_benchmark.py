@@ -19,6 +19,24 @@ def result(run_tool, tmp_path, *arguments):
     return {(row['name'], row.get('way')): row for row in found['rows']}
 
 
+STAGES = dict(type='StageMSELoss', pairs=[(1, 1), (3, 3)])
+
+
+def distilled(tmp_path, tiny_coco, loss):
+    """Config of a tiny detector and a teacher of its kind."""
+    from tiny_coco import tiny_config
+    from tool_runs import dump_config
+    pytest.importorskip('mmdet')
+    cfg = tiny_config(tiny_coco)
+    cfg['model'] = dict(
+        type='KnowledgeDistiller',
+        student=cfg['model'],
+        teacher=cfg['model'],
+        distill_losses=[loss])
+    cfg['default_scope'] = 'mmdet'
+    return dump_config(tmp_path / 'kd.py', cfg)
+
+
 def test_tasks_take_turns():
     calls = []
     seconds = timing.interleave(
@@ -56,19 +74,9 @@ def test_module_bytes():
 
 
 def test_distill(run_tool, tmp_path, tiny_coco, capsys):
-    from tiny_coco import tiny_config
-    from tool_runs import dump_config
-    pytest.importorskip('mmdet')
-    cfg = tiny_config(tiny_coco)
-    cfg['model'] = dict(
-        type='KnowledgeDistiller',
-        student=cfg['model'],
-        teacher=cfg['model'],
-        distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1), (3, 3)])])
-    cfg['default_scope'] = 'mmdet'
-    rows = result(run_tool, tmp_path, 'distill', '--config',
-                  dump_config(tmp_path / 'kd.py', cfg), '--size', 64, 64,
-                  '--batch', 1, '--variants', 'folded')
+    config = distilled(tmp_path, tiny_coco, STAGES)
+    rows = result(run_tool, tmp_path, 'distill', '--config', config, '--size',
+                  64, 64, '--batch', 1, '--variants', 'folded')
     names = [name for name, _ in rows]
     assert names == [
         'student alone', 'ours', 'ours, weights 0',
@@ -85,25 +93,13 @@ def test_distill(run_tool, tmp_path, tiny_coco, capsys):
 
 def test_distill_of_the_same_proposals(run_tool, tmp_path, tiny_coco):
     """The plain ways have no proposals for the teacher."""
-    from tiny_coco import tiny_config
-    from tool_runs import dump_config
-    pytest.importorskip('mmdet')
-    cfg = tiny_config(tiny_coco)
     logits = 'roi_head.bbox_head.fc_cls'
-    cfg['model'] = dict(
-        type='KnowledgeDistiller',
-        student=cfg['model'],
-        teacher=cfg['model'],
-        distill_losses=[
-            dict(
-                type='LogitKDLoss',
-                pairs=[(logits, logits)],
-                same_proposals=True)
-        ])
-    cfg['default_scope'] = 'mmdet'
-    rows = result(run_tool, tmp_path, 'distill', '--config',
-                  dump_config(tmp_path / 'kd.py', cfg), '--size', 64, 64,
-                  '--batch', 1, '--variants', '--no-memory')
+    config = distilled(
+        tmp_path, tiny_coco,
+        dict(
+            type='LogitKDLoss', pairs=[(logits, logits)], same_proposals=True))
+    rows = result(run_tool, tmp_path, 'distill', '--config', config, '--size',
+                  64, 64, '--batch', 1, '--variants', '--no-memory')
     names = [name for name, _ in rows]
     assert names == ['student alone', 'ours', 'ours, weights 0', 'floor']
 
@@ -117,19 +113,9 @@ def test_distill_needs_a_distiller(run_tool, tmp_path, capsys):
 
 
 def test_scaling(run_tool, tmp_path, tiny_coco):
-    from tiny_coco import tiny_config
-    from tool_runs import dump_config
-    pytest.importorskip('mmdet')
-    cfg = tiny_config(tiny_coco)
-    cfg['model'] = dict(
-        type='KnowledgeDistiller',
-        student=cfg['model'],
-        teacher=cfg['model'],
-        distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1), (3, 3)])])
-    cfg['default_scope'] = 'mmdet'
-    rows = result(run_tool, tmp_path, 'scaling', '--config',
-                  dump_config(tmp_path / 'kd.py', cfg), '--size', 64, 64,
-                  '--batch', 2)
+    config = distilled(tmp_path, tiny_coco, STAGES)
+    rows = result(run_tool, tmp_path, 'scaling', '--config', config, '--size',
+                  64, 64, '--batch', 2)
     assert [name for name, _ in rows] == [
         f'{model}, {how}' for model in ('student alone', 'ours')
         for how in ('one process', 'nothing exchanged', '2 processes')
@@ -155,8 +141,8 @@ def test_scaling_tells_what_a_process_did_not_like(tmp_path):
     from inrn_mm.benchmark.scaling import _work
     config = dump_config(tmp_path / 'plain.py', dict(model=dict(type='X')))
     here, there = Pipe()
-    _work(there, None, 0, SimpleNamespace(
-        config=config, threads=1, device='cpu'))
+    _work(there, None, 0,
+          SimpleNamespace(config=config, threads=1, device='cpu'))
     assert 'its model is no KnowledgeDistiller' in str(here.recv())
 
 
@@ -211,8 +197,10 @@ def test_direct_losses_say_the_same(kind):
         student, teacher = ([torch.randn(p[i]) for p in pairs]
                             for i in range(2))
         torch.testing.assert_close(
-            sum(loss(student, teacher)), direct(loss, student, teacher),
-            rtol=1e-4, atol=1e-5)
+            sum(loss(student, teacher)),
+            direct(loss, student, teacher),
+            rtol=1e-4,
+            atol=1e-5)
 
 
 def test_losses(run_tool, tmp_path):
