@@ -56,5 +56,7 @@ def parse(parser: argparse.ArgumentParser,
           argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Parse, and tell mmengine the local rank."""
     args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # Open MPI has a name of its own
+    local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', args.local_rank)
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
     return args

@@ -1,8 +1,9 @@
 """The distillation wrapper."""
+import logging
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
@@ -243,6 +244,8 @@ class KnowledgeDistiller(BaseModel):
                 clone=self._clone) as recorder:
             losses = dict(self.student(inputs, data_samples, mode='loss'))
         student = recorder.features
+        if torch.is_grad_enabled():
+            self._require_gradients(active, recorder)
         features.update(
             self._teacher_features(active, inputs, data_samples, student))
         features['self'] = {
@@ -281,8 +284,41 @@ class KnowledgeDistiller(BaseModel):
                     compared[_quiet('grad_ratio', name)] = (
                         losses[f'loss_{name}'], student[tap][0])
         if compared:
-            losses.update(gradient_ratios(compared, task))
+            losses.update(self._gradient_ratios(compared, task))
         return losses
+
+    def _require_gradients(self, active: Sequence[int],
+                           recorder: Recorder) -> None:
+        """See that the losses can teach the layers that they compare.
+
+        mmdet's and mmpretrain's blocks with ``with_cp=True`` run without
+        autograd, and again in the backward pass.
+        """
+        lost = recorder.without_grad.intersection(
+            tap for i in active for tap, _ in self.taps[i])
+        if lost:
+            raise ValueError(
+                f"The student's layer '{min(map(str, lost))}' runs without "
+                'autograd, so that no loss can teach it: it is in a block '
+                'with activation checkpointing; compare the end of its stage '
+                'or set with_cp=False there.')
+
+    def _gradient_ratios(self, compared: dict,
+                         task: Tensor) -> Dict[str, Tensor]:
+        """The ratios; none for a student whose graph does not allow it."""
+        try:
+            return gradient_ratios(compared, task)
+        except RuntimeError as error:
+            # reentrant checkpointing refuses torch.autograd.grad
+            if 'checkpoint' not in str(error).lower():
+                raise
+            self.ratio_interval = 0
+            print_log(
+                'The ratios of gradients are not logged: the student '
+                "recomputes activations in torch's reentrant way "
+                '(with_cp=True), which does not allow them.', 'current',
+                logging.WARNING)
+            return {}
 
     def _extra_taps(self, active: Sequence[int]) -> List[Tap]:
         """What losses want of the student besides features."""

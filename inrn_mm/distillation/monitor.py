@@ -4,6 +4,11 @@ from typing import Dict, Tuple
 import torch
 from torch import Tensor
 
+# Losses are not scaled here as they are for training: without a factor, the
+# gradients at float16 features would be too small for their type. It is out
+# of the ratios again.
+_SCALE = 2.**10
+
 
 def gradient_ratios(terms: Dict[str, Tuple[Tensor, Tensor]],
                     task: Tensor) -> Dict[str, Tensor]:
@@ -37,7 +42,8 @@ def _norms(loss: Tensor, features: list) -> list:
     wanted = [x for x in features if x.requires_grad] \
         if loss.requires_grad else []
     grads = torch.autograd.grad(
-        loss, wanted, retain_graph=True, allow_unused=True) if wanted else ()
+        loss * _SCALE, wanted, retain_graph=True,
+        allow_unused=True) if wanted else ()
     found = dict(zip(map(id, wanted), grads))
     return [
         x.new_zeros(()).float()

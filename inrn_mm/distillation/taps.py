@@ -3,8 +3,9 @@ import difflib
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Set, Union
 
+import torch
 from torch import Tensor, nn
 
 Layer = Union[int, str]
@@ -138,6 +139,8 @@ class Recorder:
         features (dict[Tap, list[Tensor]]): The tensors, one for each call
             (the one call of taps that name one, when the block has ended).
         counts (Counter): How often each tap's module was called.
+        without_grad (set[Tap]): Taps that were recorded where autograd was
+            switched off.
     """
 
     def __init__(self,
@@ -157,6 +160,7 @@ class Recorder:
         self.features = {tap: [] for tap in self.taps}
         self._versions = {tap: [] for tap in self.taps}
         self.counts = Counter()
+        self.without_grad: Set[Tap] = set()
         for tap in self.taps:
             module = self.model.get_submodule(tap.path)
             if tap.source == 'input':
@@ -194,6 +198,8 @@ class Recorder:
         feature = tap.pick(
             value[position] if tap.source == 'input' else value)
         self.features[tap].append(feature)
+        if not torch.is_grad_enabled():
+            self.without_grad.add(tap)
         self._versions[tap].append(feature._version)
         self.counts[tap] += 1
         if self.num_calls is not None and all(

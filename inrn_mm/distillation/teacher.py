@@ -188,7 +188,7 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
         for name, child in net.named_children() if name not in tapped
     ]
     try:
-        with torch.random.fork_rng(), recorder:
+        with torch.random.fork_rng(devices=[]), recorder:
             net(inputs, data_samples, mode='tensor')
     except ValueError:
         raise

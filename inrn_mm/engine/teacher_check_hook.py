@@ -99,6 +99,8 @@ class TeacherCheckHook(Hook):
         else:
             try:
                 losses = self._losses(teacher, batches)
+            except torch.cuda.OutOfMemoryError:
+                raise
             except Exception as error:  # whatever a foreign network says
                 reason = 'it computes no loss of these samples ' \
                     f'({type(error).__name__}: {error})'

@@ -157,6 +157,19 @@ def test_low_precision_that_fails_the_gate_is_off():
     assert not model.teacher.acceleration.active
 
 
+def test_options_that_do_not_run_are_off(monkeypatch):
+    """Such as bfloat16 in a layer that has no kernel for it."""
+
+    def refuse(self, net, taps):
+        net.backbone.forward = None
+        return net
+
+    monkeypatch.setattr(acceleration.Acceleration, '_channels_last', refuse)
+    model = build(options=dict(channels_last=True, fold_bn=True))
+    torch.testing.assert_close(distilled(model), distilled(build()))
+    assert model.teacher.acceleration.active == ['fold_bn']
+
+
 def test_features_come_in_the_teachers_type():
     model = build(options=dict(dtype='bfloat16', channels_last=True))
     batch = toy_batch(model)

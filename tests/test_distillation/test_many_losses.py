@@ -4,8 +4,10 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from toys import toy_batch, toy_config
 
+from inrn_mm.distillation.monitor import gradient_ratios
 from inrn_mm.distillation.tokens import tokens_to_map
 
 MSE = 'StageMSELoss'
@@ -109,6 +111,50 @@ def test_gradient_ratio_before_an_in_place_layer(iteration_0):
     assert model._clone
     losses = model(**toy_batch(model), mode='loss')
     assert 0 < losses[f'grad_ratio_stage_mse.{layer}'] < 1e3
+
+
+def test_gradient_ratio_of_half_precision():
+    """Gradients of 1e-8 are zero in float16, training scales its loss."""
+    x = torch.ones(4, 1000, dtype=torch.float16, requires_grad=True)
+    term, task = 2e-5 * x.float().mean(), 6e-5 * x.float().mean()
+    ratio = gradient_ratios(dict(term=(term, x)), task)['term']
+    torch.testing.assert_close(ratio.item(), 1 / 3, rtol=1e-2, atol=0)
+
+
+class Checkpointed(nn.Module):
+    """A stage that mmdet's blocks would run so, with ``with_cp=True``."""
+
+    def __init__(self, stage):
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, x):
+        return checkpoint(self.stage, x, use_reentrant=True)
+
+
+def checkpointed(layer, stage):
+    model = build([dict(type=MSE, pairs=[(layer, 1)])])
+    # at the same path, under a wrapper
+    stage = model.backbone.stages[stage]
+    stage.forward = Checkpointed(nn.Sequential(*stage)).forward
+    return model
+
+
+def test_student_with_reentrant_checkpointing(iteration_0):
+    model = checkpointed(1, stage=2)
+    losses = model(**toy_batch(model), mode='loss')
+    assert not any('grad_ratio' in name for name in losses)
+    assert model.ratio_interval == 0
+    model.parse_losses(losses)[0].backward()
+    assert model.backbone.stages[1][0].weight.grad.abs().sum() > 0
+
+
+def test_layers_inside_of_checkpointing_learn_nothing(iteration_0):
+    model = checkpointed('backbone.stages.1.0', stage=1)
+    with pytest.raises(ValueError, match=r"stages\.1\.0' runs without auto"):
+        model(**toy_batch(model), mode='loss')
+    with torch.no_grad():  # as when losses are looked at
+        model(**toy_batch(model), mode='loss')
 
 
 def test_gradient_ratio_only_at_the_interval(iteration_0):

@@ -125,6 +125,17 @@ def test_truncated_file(tmp_path, keep):
         load_state(path)
 
 
+def test_trouble_of_the_device_is_not_the_files(tmp_path, monkeypatch):
+
+    def full(*args, **kwargs):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+
+    torch.save(dict(a=torch.zeros(1)), tmp_path / 'a.pth')
+    monkeypatch.setattr(torch, 'load', full)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match='^CUDA out of'):
+        load_state(tmp_path / 'a.pth')
+
+
 def test_web_page_saved_as_checkpoint(tmp_path):
     (tmp_path / 'a.pth').write_text('<html>404 not found</html>')
     with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):

@@ -6,7 +6,7 @@ import sys
 
 EXAMPLES = """examples:
   python tools/analysis_tools/benchmark.py distill --size 256 256
-  python tools/analysis_tools/benchmark.py distill --device cuda --amp bfloat16 \\
+  python tools/analysis_tools/benchmark.py distill --device cuda --amp float16 \\
       --size 800 1333 --variants bfloat16 all
   python tools/analysis_tools/benchmark.py scaling --device cuda --processes 8
   python tools/analysis_tools/benchmark.py backbone --size 800 1333 --batch 1

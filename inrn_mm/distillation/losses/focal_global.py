@@ -134,8 +134,9 @@ def focus(boxes: Tensor, size: Sequence[int]) -> Tuple[Tensor, Tensor]:
         which are 0 inside of boxes and sum up to 1 (or 0 without background).
     """
     height, width = size
-    x1, y1, x2, y2 = (boxes * boxes.new_tensor([width, height] * 2)).unbind(2)
-    x1, y1, x2, y2 = x1.floor(), y1.floor(), x2.ceil(), y2.ceil()
+    x1, y1, x2, y2 = boxes.unbind(2)
+    x1, x2 = (x1 * width).floor(), (x2 * width).ceil()
+    y1, y2 = (y1 * height).floor(), (y2 * height).ceil()
     weight = 1 / ((y2 + 1 - y1) * (x2 + 1 - x1))
     rows = torch.arange(height, device=boxes.device)
     columns = torch.arange(width, device=boxes.device)
