@@ -7,6 +7,7 @@ from typing import Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
+from mmengine.dist import all_gather_object
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.registry import METRICS, RUNNERS, init_default_scope
@@ -233,7 +234,20 @@ def augment_test(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the config's runner, on CPU processes if there is no GPU."""
+    """Build the config's runner, on CPU processes if there is no GPU.
+
+    Raises:
+        RuntimeError: If the processes would start from different checkpoints.
+    """
     init_cpu_group(cfg)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(
+        cfg)
+    # each looked for itself; DDP would let them drift apart
+    starts = set(all_gather_object((cfg.get('load_from'), cfg.get('resume'))))
+    if len(starts) > 1:
+        raise RuntimeError(
+            'The processes found different checkpoints to start from, '
+            f'{sorted(str(path) for path, _ in starts)}: work_dir must be one '
+            'folder that all nodes share.')
+    return runner
