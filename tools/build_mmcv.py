@@ -345,7 +345,8 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
             env.update(
                 FORCE_CUDA='1',
                 CUDA_HOME=str(home),
-                TORCH_CUDA_ARCH_LIST=';'.join(archs))
+                # newer GPUs compile the last one's PTX
+                TORCH_CUDA_ARCH_LIST=';'.join(archs) + '+PTX')
         else:
             # mmcv builds for any GPU that it sees, whatever FORCE_CUDA says
             env.update(FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')

@@ -98,7 +98,7 @@ fi
 explicit=$device
 if [[ -z $device ]]; then
     device=cpu
-    if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then
+    if [[ $(nvidia-smi -L 2>/dev/null) == *GPU* ]]; then
         device=cuda
     fi
 fi

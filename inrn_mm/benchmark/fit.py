@@ -102,8 +102,8 @@ def _decode(fitter: SignalFitter) -> Callable[[], None]:
 
     def decode() -> None:
         fitter.eval()
-        for _ in fitter.decode(range(DECODED)):
-            pass
+        for frame in fitter.decode(range(DECODED)):
+            frame.cpu()  # as in the plain loop
         fitter.train()
 
     return decode

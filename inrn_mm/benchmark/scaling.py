@@ -14,7 +14,8 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
-from ..engine.dist import CPUDistributedDataParallel, free_port
+from ..engine.dist import (CPUDistributedDataParallel, check_devices,
+                           free_port)
 from ..utils.machine import describe
 from .distill import make_distiller, make_step, read_config
 from .peers import plain_student
@@ -44,11 +45,13 @@ def run(args: argparse.Namespace) -> dict:
 
     Raises:
         ValueError: If there are not two processes or more.
-        RuntimeError: If a process fails.
+        RuntimeError: If a process fails, or there are fewer GPUs.
     """
     if args.processes < 2:
         raise ValueError('Give two --processes or more, not '
                          f'{args.processes}.')
+    if torch.device(args.device).type == 'cuda':
+        check_devices(args.processes)
     if not args.threads:
         args.threads = max(torch.get_num_threads() // args.processes, 1)
     torch.set_num_threads(args.threads)  # for describe

@@ -156,14 +156,14 @@ class InMemoryCIFAR100(BaseDataset):
             is more in the pipeline than ``PackInputs``.
         """
         self.full_init()
-        if [type(t).__name__
-                for t in self.pipeline.transforms] != ['PackInputs']:
-            return [self[i] for i in indices]
         if torch.utils.data.get_worker_info() and self.device.type != 'cpu':
             raise ValueError(
                 'InMemoryCIFAR100 has its images on the GPU, where workers '
                 'cannot read them: set num_workers=0 of the dataloader, or '
                 "device='cpu' of the dataset.")
+        if [type(t).__name__
+                for t in self.pipeline.transforms] != ['PackInputs']:
+            return [self[i] for i in indices]
         picked = torch.as_tensor(indices)
         if self.device.type == 'cuda':
             picked = picked.pin_memory()

@@ -51,6 +51,9 @@ class Steps:
         self.state = self._read_state()
         self.seconds: Dict[str, float] = {}
         self.shown = time.monotonic()
+        # What is preloaded asks whether there is a GPU; asked of the driver
+        # instead of CUDA, the forked steps can still use it.
+        os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
         context = multiprocessing.get_context('forkserver')
         context.set_forkserver_preload([preload])
         self.context = context

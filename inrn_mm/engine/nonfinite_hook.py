@@ -37,10 +37,12 @@ class NonFiniteLossHook(Hook):
                          batch_idx: int,
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
-        """Look at the losses of this iteration."""
+        """Look at the losses of this iteration, if it tells any."""
+        if not outputs:
+            return
         log = runner.message_hub.log_scalars
         bad = [
-            name for name in outputs or {}
+            name for name in outputs
             if 'loss' in name and f'train/{name}' in log
             and not math.isfinite(log[f'train/{name}'].current())
         ]

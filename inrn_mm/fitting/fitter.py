@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .losses import FittingLoss, target_moments
 from .memory import check_memory
+from .precision import full_precision
 from .signal import Signal, load_signal
 
 
@@ -199,7 +200,9 @@ class SignalFitter(BaseModel):
         if self.num_items > 1 or self.loss.alpha == 1:
             return None
         if self._moments is None or self._moments[0].device != target.device:
-            self._moments = target_moments(target)
+            # kept for all steps, and too coarse in half precision
+            with full_precision(target):
+                self._moments = target_moments(target)
         return self._moments
 
     def _need_target(self) -> None:

@@ -5,6 +5,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from .precision import full_precision
+
 NORMS = ('mse', 'l1', 'printed')
 K1, K2 = 0.01, 0.03  # the constants of SSIM's paper, for a data range of 1
 
@@ -60,8 +62,7 @@ class FittingLoss(nn.Module):
             dict: ``loss_norm`` and, if alpha is below 1, ``loss_ssim``.
         """
         # bfloat16 loses the small differences of a good fit
-        device = 'cpu' if pred.is_meta else pred.device.type
-        with torch.autocast(device, enabled=False):
+        with full_precision(pred):
             pred, target = pred.float(), target.float()
             losses = dict(loss_norm=self.alpha * self._norm(pred - target))
             if self.alpha < 1:

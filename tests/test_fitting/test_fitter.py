@@ -208,6 +208,16 @@ def test_training_in_bfloat16_is_as_good(tmp_path):
     assert psnr[1] == pytest.approx(psnr[0], abs=0.5)
 
 
+def test_ssim_is_exact_in_mixed_precision():
+    """Of the one frame, whose moments are kept."""
+    fitter = SignalFitter(
+        SIREN, video(1), loss=dict(type='FittingLoss', alpha=0.))
+    with torch.autocast('cpu', torch.bfloat16):
+        target = fitter._target(numbers(0))
+        loss = fitter.loss(target, target, fitter._target_moments(target))
+    assert abs(loss['loss_ssim'].item()) < 1e-5
+
+
 def test_compiled_training_is_the_same():
     torch.manual_seed(0)
     fitter = SignalFitter(FRAME, video())

@@ -55,6 +55,13 @@ def run(tmp_path):
     return run_step
 
 
+def test_steps_ask_the_driver_for_a_gpu(monkeypatch, tmp_path):
+    """Asking CUDA before the fork would keep all steps from it."""
+    monkeypatch.delenv('PYTORCH_NVML_BASED_CUDA_CHECK', raising=False)
+    Steps(tmp_path, {})  # starts no server, but the next one inherits this
+    assert os.environ['PYTORCH_NVML_BASED_CUDA_CHECK'] == '1'
+
+
 def test_finished_step_is_not_repeated(run, tmp_path):
     file = tmp_path / 'file'
     for _ in range(2):

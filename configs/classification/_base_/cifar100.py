@@ -1,7 +1,8 @@
 # CIFAR-100 kept in memory, on the GPU if there is one, and augmented by whole
-# batches. The folder is data/cifar100/ or the environment's
-# INRN_CIFAR100_ROOT. The scopes are for configs that inherit from this one by
-# inrn_mm::..., where mmengine would look for mmpretrain's modules in ours.
+# batches (which cannot be pinned there). The folder is data/cifar100/ or the
+# environment's INRN_CIFAR100_ROOT. The scopes are for configs that inherit
+# from this one by inrn_mm::..., where mmengine would look for mmpretrain's
+# modules in ours.
 data_preprocessor = dict(
     type='BatchPreprocessor',
     num_classes=100,
@@ -14,6 +15,7 @@ data_root = '{{$INRN_CIFAR100_ROOT:data/cifar100}}'
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,
+    pin_memory=False,
     drop_last=False,
     collate_fn=dict(type='collate_in_memory'),
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -26,6 +28,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=500,
     num_workers=0,
+    pin_memory=False,
     collate_fn=dict(type='collate_in_memory'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -6,6 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from ..precision import full_precision
 from .base import FittingNet
 
 
@@ -18,7 +19,7 @@ class CoordinateNet(FittingNet):
     def forward(self, coords: Tensor) -> Tensor:
         """Map ``(B, H, W, D)`` to ``(B, C, H, W)``."""
         # half precision does not tell neighbouring coordinates apart
-        with torch.autocast(coords.device.type, enabled=False):
+        with full_precision(coords):
             x = self.layers[0](coords)
         return self.layers[1:](x).permute(0, 3, 1, 2)
 
