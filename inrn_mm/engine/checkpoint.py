@@ -199,7 +199,7 @@ def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
                 'tools).') from None
         raise _broken(path, error) from None
     except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
-        if str(error).startswith('CUDA'):  # the device's trouble, not the file's
+        if str(error).startswith('CUDA'):  # the device's trouble
             raise
         raise _broken(path, error) from None
 

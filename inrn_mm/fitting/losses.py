@@ -1,4 +1,5 @@
 """The loss of single-stage networks (paper, Eq. 1)."""
+from functools import lru_cache
 from typing import Dict, Optional, Tuple
 
 import torch
@@ -112,7 +113,15 @@ def ssim(pred: Tensor,
 
 def _blur(x: Tensor) -> Tensor:
     """Means under the window; smaller images have a smaller window."""
-    from pytorch_msssim.ssim import _fspecial_gauss_1d, gaussian_filter
-    side = min(11, *x.shape[2:])
-    window = _fspecial_gauss_1d(side - (side + 1) % 2, 1.5).to(x)
+    from pytorch_msssim.ssim import gaussian_filter
+    window = _window(min(11, *x.shape[2:]), x.device, x.dtype)
     return gaussian_filter(x, window.repeat(x.shape[1], 1, 1, 1))
+
+
+@lru_cache(maxsize=None)
+@torch.inference_mode(False)  # kept for training, whoever asks first
+def _window(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Made once: a copy to the device in each step would wait for it."""
+    from pytorch_msssim.ssim import _fspecial_gauss_1d
+    window = _fspecial_gauss_1d(side - (side + 1) % 2, 1.5)
+    return window.to(device, dtype)

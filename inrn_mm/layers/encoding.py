@@ -113,4 +113,6 @@ class TimeGrid(nn.Module):
         before = position.floor().clamp(0, max(last - 1, 0)).long()
         weight = (position - before)[:, None, None, None]
         after = (before + 1).clamp(max=last)
-        return torch.lerp(self.maps[before], self.maps[after], weight)
+        # read at once: the gradient of each reading is as large as all maps
+        pair = self.maps[torch.stack([before, after])]
+        return torch.lerp(*pair, weight)

@@ -6,15 +6,15 @@ from statistics import mean, median, stdev
 from typing import Dict, List, Optional, Sequence
 
 from ..demo.logs import read_scalars
-
-RECORD = 'run.json'  # in each run's folder, by compare_distillers.py
+from ..engine.runs import RECORD
 
 
 def read_run(folder: Path, metrics: Sequence[str]) -> dict:
     """What one training has come to.
 
     Args:
-        folder (Path): Its work_dir, with a ``run.json``.
+        folder (Path): Its work_dir, with the record of a
+            :class:`~inrn_mm.engine.runs.Run`.
         metrics (Sequence[str]): Keys of the log. Of a training loss, the mean
             of the last tenth of the logged values counts; of a metric, its
             last value (not the best: that is chosen on the very images).

@@ -5,7 +5,7 @@ from pytorch_msssim import ssim as reference
 from skimage.metrics import structural_similarity
 
 from inrn_mm.fitting import FittingLoss
-from inrn_mm.fitting.losses import ssim, target_moments
+from inrn_mm.fitting.losses import _window, ssim, target_moments
 
 
 @pytest.fixture
@@ -44,6 +44,17 @@ def test_moments_of_the_target_can_be_kept(images):
     pred, target = images
     moments = target_moments(target)
     torch.testing.assert_close(ssim(pred, target, moments), ssim(pred, target))
+
+
+def test_window_of_inference_serves_training(images):
+    pred, target = images
+    _window.cache_clear()
+    with torch.inference_mode():
+        expected = ssim(pred, target)
+    loss = ssim(pred, target)
+    loss.backward()
+    assert loss == expected and pred.grad.abs().sum() > 0
+    assert _window.cache_info().misses == 1
 
 
 def test_equation_1(images):

@@ -10,6 +10,7 @@ import pytest
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
+from inrn_mm.engine.runs import places
 from inrn_mm.visualization.comparison import (markdown, read_run, summarize,
                                               write_csv)
 
@@ -219,18 +220,15 @@ def _alive(pid):
 
 
 def test_places_of_gpus(monkeypatch):
-    import runpy
-
     import torch
-    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     assert [place['CUDA_VISIBLE_DEVICES']
-            for place in tool['places'](2)] == ['0', '1', '0', '1']
+            for place in places(2)] == ['0', '1', '0', '1']
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5')
-    assert tool['places'](1) == [dict(CUDA_VISIBLE_DEVICES='5')]
-    assert tool['places'](None) == [{}]
+    assert places(1) == [dict(CUDA_VISIBLE_DEVICES='5')]
+    assert places(None) == [{}]
 
 
 def test_presets_name_configs_and_published_figures(monkeypatch):

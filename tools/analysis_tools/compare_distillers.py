@@ -8,15 +8,9 @@ method, or, for an ablation, a part of the network. Lists of configs that
 belong together have names, see --preset.
 """
 import argparse
-import json
-import os
-import platform
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import yaml
 
@@ -38,8 +32,6 @@ EXAMPLES = """examples:
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
-POLL = 0.2  # seconds between two looks at the running ones
-GRACE = 30  # seconds that a run has to end when it is told to
 
 
 def parse_args():
@@ -159,24 +151,6 @@ def run_options(config, args):
     return options + (args.distill_options if distilled else [])
 
 
-def machine():
-    """A few words on where this runs."""
-    import torch
-    if torch.cuda.is_available():
-        return (f'{torch.cuda.device_count()} x '
-                f'{torch.cuda.get_device_name()}, torch {torch.__version__}')
-    name = platform.machine()
-    if os.path.exists('/proc/cpuinfo'):
-        names = [
-            line.split(':')[1].strip()
-            for line in Path('/proc/cpuinfo').read_text().splitlines()
-            if line.startswith('model name')
-        ]
-        name = names[0] if names else name
-    return (f'{len(os.sched_getaffinity(0))} CPU cores of {name}, '
-            f'torch {torch.__version__}')
-
-
 def command(config, folder, seed, options, gpus):
     """The command line of one run."""
     argv = [sys.executable, TRAIN, config]
@@ -185,153 +159,6 @@ def command(config, folder, seed, options, gpus):
     argv += ['--work-dir', folder, '--resume']
     argv += ['--cfg-options', f'randomness.seed={seed}', *options]
     return list(map(str, argv))
-
-
-def read_record(config, folder, seed, options):
-    """What is known of a run; a new record if it was never started.
-
-    Raises:
-        ValueError: If it was started with other settings.
-    """
-    path = folder / 'run.json'
-    made_from = dict(config=str(config), seed=seed, options=options)
-    if not path.is_file():
-        return dict(
-            made_from,
-            method=config.stem,
-            finished=False,
-            seconds=0,
-            peak_rss=0)
-    record = json.loads(path.read_text())
-    for key, value in made_from.items():
-        if record[key] != value:
-            raise ValueError(
-                f'{folder} was started with {key} {record[key]}, not {value}: '
-                'use the same, or another folder by --out.')
-    return record
-
-
-def write_record(folder, record):
-    """Whole or not at all: the next start reads it."""
-    temporary = folder / 'run.json.tmp'
-    temporary.write_text(json.dumps(record, indent=1) + '\n')
-    os.replace(temporary, folder / 'run.json')
-
-
-def places(jobs):
-    """Environments of the runs beside each other: a GPU or a share of the
-    cores for each.
-
-    Args:
-        jobs (int, optional): Runs on each GPU, or on the CPU; None is one run
-            at a time, with all that there is.
-    """
-    if jobs is None:
-        return [{}]
-    import torch
-    if torch.cuda.is_available():
-        names = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(
-            map(str, range(torch.cuda.device_count())))
-        return [dict(CUDA_VISIBLE_DEVICES=i) for i in names.split(',')] * jobs
-    threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
-    return [dict(OMP_NUM_THREADS=str(threads))] * jobs
-
-
-def start(config, folder, seed, options, gpus, place):
-    """Start a run, or go on with it; None if it is finished."""
-    record = read_record(config, folder, seed, options)
-    title = f'{config.stem}, seed {seed}'
-    if record['finished']:
-        print(f'{title}: done before')
-        return None
-    print(f'{title}: training, output in {folder}/train.log', flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    record['machine'] = machine()
-    write_record(folder, record)
-    with open(folder / 'train.log', 'a') as log:
-        process = subprocess.Popen(
-            command(config, folder, seed, options, gpus),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(os.environ, **place),
-            start_new_session=True)  # to be stopped with its children
-    return SimpleNamespace(
-        title=title,
-        folder=folder,
-        record=record,
-        pid=process.pid,
-        place=place,
-        begin=time.monotonic())
-
-
-def ended(run, flags=os.WNOHANG):
-    """Whether a run has ended; then its record is written."""
-    pid, status, usage = os.wait4(run.pid, flags)
-    if not pid:
-        return False
-    record = run.record
-    record['seconds'] += time.monotonic() - run.begin
-    record['peak_rss'] = max(record['peak_rss'], usage.ru_maxrss / 1024)
-    record['finished'] = os.waitstatus_to_exitcode(status) == 0
-    write_record(run.folder, record)
-    return True
-
-
-def stop(running):
-    """End the runs; what they have saved stays."""
-    for run in running:
-        os.killpg(run.pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    for run in running:
-        while not ended(run):
-            if time.monotonic() > deadline:
-                os.killpg(run.pid, signal.SIGKILL)
-            time.sleep(POLL)
-
-
-def train_all(args):
-    """Train what is not yet trained.
-
-    Returns:
-        tuple[int, bool]: How many runs failed, and whether time was up.
-    """
-    # seeds outside: a first table of all methods comes early
-    waiting = [(config, args.out / config.stem / f'seed{seed}', seed)
-               for seed in args.seeds for config in args.configs]
-    free, running, failed = places(args.jobs), [], 0
-    minutes = float('inf') if args.max_minutes is None else args.max_minutes
-    deadline = time.monotonic() + 60 * minutes
-    try:
-        while waiting or running:
-            if time.monotonic() > deadline:
-                stop(running)
-                return failed, True
-            while waiting and free:
-                config, folder, seed = waiting.pop(0)
-                run = start(config, folder, seed, args.options[config],
-                            args.gpus, free[0])
-                if run:
-                    running.append(run)
-                    free.pop(0)
-            for run in [run for run in running if ended(run)]:
-                running.remove(run)
-                free.append(run.place)
-                if not run.record['finished']:
-                    failed += 1
-                    log = (run.folder / 'train.log').read_text()
-                    last = log.strip().splitlines()[-1:]
-                    print(f"{run.title}: FAILED, {''.join(last)}")
-                write_tables(args)
-                print(
-                    f'{run.title}: ended; {len(running)} running, '
-                    f'{len(waiting)} waiting',
-                    flush=True)
-            if running:
-                time.sleep(POLL)
-    except BaseException:
-        stop(running)
-        raise
-    return failed, False
 
 
 def count_parameters(config, options):
@@ -349,30 +176,40 @@ def count_parameters(config, options):
     return sum(p.numel() for p in losses.parameters() if p.requires_grad)
 
 
-def write_tables(args, counted=False):
+def all_runs(args):
+    """A run for each config and seed."""
+    from inrn_mm.engine.runs import Run
+    runs = []
+    # seeds outside: a first table of all methods comes early
+    for seed in args.seeds:
+        for config in args.configs:
+            folder = args.out / config.stem / f'seed{seed}'
+            options = args.options[config]
+            runs.append(
+                Run(config, seed, options, folder,
+                    command(config, folder, seed, options, args.gpus)))
+    return runs
+
+
+def write_tables(args, runs, counted=False):
     """Table and picture of the finished runs; returns the table."""
     from inrn_mm.visualization.comparison import (draw, markdown, read_run,
                                                   summarize, write_csv)
-    runs, counts = [], {}
-    for config in args.configs:
-        for seed in args.seeds:
-            folder = args.out / config.stem / f'seed{seed}'
-            if not (folder / 'run.json').is_file():
-                continue
-            record = read_record(config, folder, seed, args.options[config])
-            if not record['finished']:
-                continue
-            if counted and 'added_params' not in record:
-                if config not in counts:
-                    counts[config] = count_parameters(config,
-                                                      args.options[config])
-                write_record(folder, dict(record, added_params=counts[config]))
-            runs.append(read_run(folder, args.metric))
-    if not runs:
+    found, counts = [], {}
+    for run in sorted(runs, key=lambda run: args.configs.index(run.config)):
+        record = run.read_record()
+        if not record['finished']:
+            continue
+        if counted and 'added_params' not in record:
+            if run.config not in counts:
+                counts[run.config] = count_parameters(run.config, run.options)
+            run.write_record(dict(record, added_params=counts[run.config]))
+        found.append(read_run(run.folder, args.metric))
+    if not found:
         return ''
-    rows = summarize(runs, args.metric, args.baseline and args.baseline.stem,
+    rows = summarize(found, args.metric, args.baseline and args.baseline.stem,
                      args.published)
-    table = markdown(rows, runs)
+    table = markdown(rows, found)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')
     draw(rows, args.out / 'table.png')
@@ -384,8 +221,12 @@ def main():
     # a scheduler's way to stop; the run must not go on alone
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        failed, late = train_all(args)
-        print(f'\n{write_tables(args, counted=True)}')
+        # after parsing: these imports take seconds
+        from inrn_mm.engine.runs import train_all
+        runs = all_runs(args)
+        failed, late = train_all(runs, args.jobs, args.max_minutes,
+                                 lambda: write_tables(args, runs))
+        print(f'\n{write_tables(args, runs, counted=True)}')
     except ValueError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
