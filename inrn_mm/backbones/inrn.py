@@ -160,6 +160,8 @@ class INRN(BaseModule):
                 blocks.insert(
                     0, _conv(widths[i - 1], widths[i], 3, 2, conv_cfg))
             self.stages.append(nn.Sequential(*blocks))
+        # as in mmdet's ResNet: where each stage's map comes from
+        self.res_layers = [f'stages.{i}' for i in range(num_stages)]
         self._freeze_stages()
 
     def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
@@ -184,10 +186,12 @@ class INRN(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise the weights, or load those of a ``Pretrained`` init."""
+        done = self.is_init
         super().init_weights()
-        pretrained = isinstance(
-            self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
-        if self.zero_init_residual and not pretrained:
+        cfgs = self.init_cfg
+        cfgs = cfgs if isinstance(cfgs, (list, tuple)) else [cfgs]
+        loaded = any(cfg and cfg['type'] == 'Pretrained' for cfg in cfgs)
+        if self.zero_init_residual and not (loaded or done):
             for block in self.modules():
                 norm = getattr(block.layers[-1], 'norm', None) \
                     if isinstance(block, INReBlock) and block.residual \
@@ -262,6 +266,9 @@ class INRN(BaseModule):
             out_indices = range(num_stages)
         elif isinstance(out_indices, int):
             out_indices = (out_indices, )
+        if not len(out_indices):
+            raise ValueError('out_indices is empty: name at least one of the '
+                             f'stages 0 to {num_stages - 1}.')
         for i in out_indices:
             if not -num_stages <= i < num_stages:
                 raise ValueError(

@@ -1,10 +1,12 @@
 """The INRe block: the paper's Sec. 2.2, in one place for every network."""
-from typing import Optional
+from contextlib import contextmanager, nullcontext
+from typing import Iterator, Optional
 
 import torch.utils.checkpoint as cp
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @MODELS.register_module()
@@ -121,8 +123,25 @@ class INReBlock(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C_out, H, W)``."""
         if self.with_cp and x.requires_grad:
-            return cp.checkpoint(self._forward, x, use_reentrant=False)
+            return cp.checkpoint(
+                self._forward,
+                x,
+                use_reentrant=False,
+                context_fn=lambda: (nullcontext(), self._recomputing()))
         return self._forward(x)
+
+    @contextmanager
+    def _recomputing(self) -> Iterator[None]:
+        """A batch counts once in the statistics of the batch norms."""
+        norms = [m for m in self.modules() if isinstance(m, _BatchNorm)]
+        kept = [(m.momentum, m.num_batches_tracked) for m in norms]
+        for norm in norms:
+            norm.momentum, norm.num_batches_tracked = 0., None
+        try:
+            yield
+        finally:
+            for norm, values in zip(norms, kept):
+                norm.momentum, norm.num_batches_tracked = values
 
     def _forward(self, x: Tensor) -> Tensor:
         out = self.layers(x)

@@ -145,20 +145,29 @@ def test_zero_init_residual():
         assert weight.eq(0).all() == flag
 
 
-def test_pretrained_init_reads_a_classifier_checkpoint(tmp_path):
+@pytest.mark.parametrize('listed', [False, True])
+def test_pretrained_init_reads_a_classifier_checkpoint(tmp_path, listed):
     source = INRN(TINY)
     nn.init.constant_(source.stages[0][0].layers[-1].bn.weight, 0.7)
     state = {f'backbone.{k}': v for k, v in source.state_dict().items()}
     torch.save(dict(state_dict=state), tmp_path / 'cls.pth')
-    model = INRN(
-        TINY,
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint=str(tmp_path / 'cls.pth'),
-            prefix='backbone.'))
+    cfg = dict(
+        type='Pretrained',
+        checkpoint=str(tmp_path / 'cls.pth'),
+        prefix='backbone.')
+    model = INRN(TINY, init_cfg=[cfg] if listed else cfg)
     model.init_weights()
     for name, value in source.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_weights_are_initialised_once():
+    model = INRN(TINY)
+    model.init_weights()
+    norm = model.stages[0][0].layers[-1].bn
+    nn.init.constant_(norm.weight, 0.7)
+    model.init_weights()
+    assert norm.weight.eq(0.7).all()
 
 
 def test_bf16_autocast_and_channels_last_stay_close():

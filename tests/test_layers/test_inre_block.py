@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import torch
 from torch import nn
@@ -55,13 +57,24 @@ def test_activation_and_norm_are_the_ones_asked_for():
 
 def test_checkpointing_gives_the_same_output_and_gradient():
     torch.manual_seed(0)
-    block = INReBlock(8)
+    plain = INReBlock(8)
+    saving = INReBlock(8, with_cp=True)
+    saving.load_state_dict(plain.state_dict())
+    calls = Counter()
+    for block in (plain, saving):
+        block.layers.register_forward_hook(
+            lambda *_, block=block: calls.update([block]))
     x = torch.randn(2, 8, 4, 4, requires_grad=True)
     grads = []
-    for block.with_cp in (False, True):
+    for block in (plain, saving):
         out = block(x)
         grads.append((out, *torch.autograd.grad(out.square().sum(), x)))
     torch.testing.assert_close(grads[0], grads[1])
+    assert calls == {plain: 1, saving: 2}
+    # the statistics of batch norms saw the batch once
+    torch.testing.assert_close(plain.state_dict(), saving.state_dict())
+    saving(x)
+    assert saving.layers[0].norm.num_batches_tracked == 2
 
 
 def test_drop_path_drops_the_branch_in_training_only():
