@@ -1,6 +1,6 @@
 """The distillation wrapper."""
 import logging
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.logging import MessageHub, print_log
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .losses import DistillLoss
 from .monitor import gradient_ratios
-from .proposals import PROPOSALS, check_two_stage
+from .proposals import PROPOSALS, check_same_boxes, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe
 from .tokens import tokens_to_map
@@ -135,6 +135,9 @@ class KnowledgeDistiller(BaseModel):
             (Tap.parse(s, self.student), Tap.parse(t, self._net(loss)))
             for s, t in loss.pairs
         ] for loss in self.distill_losses]
+        for loss, pairs in zip(self.distill_losses, self.taps):
+            if loss.teacher != 'self':
+                check_same_boxes(sum(pairs, ()), loss.same_proposals)
         self.label_taps = [
             loss.label_layer and Tap.parse(loss.label_layer, self.student)
             for loss in self.distill_losses
@@ -147,10 +150,11 @@ class KnowledgeDistiller(BaseModel):
             pad_shape=probe_size,
             batch_input_shape=probe_size,
             scale_factor=(1., 1.))
-        batch = torch.zeros(1, 3, *probe_size), [BaseDataElement(metainfo=meta)]
+        image = torch.zeros(1, 3, *probe_size)
+        batch = image, [BaseDataElement(metainfo=meta)]
         active = range(len(self.taps))
-        student, _, self._clone = probe(self.student, self._student_taps(active),
-                                        *batch)
+        student, _, self._clone = probe(self.student,
+                                        self._student_taps(active), *batch)
         found = {
             name: teacher.probe(self._teacher_taps(active, name), *batch)
             for name, teacher in self.teachers.items()
@@ -228,6 +232,10 @@ class KnowledgeDistiller(BaseModel):
     def loss(self, inputs: Tensor,
              data_samples: Optional[list]) -> Dict[str, Tensor]:
         """Losses of the student and of the distillation.
+
+        Args:
+            inputs (Tensor): Images ``(N, C, H, W)``, preprocessed.
+            data_samples (list, optional): Their data samples.
 
         Returns:
             dict[str, Tensor]: The student's own losses and, for each pair of
@@ -351,11 +359,12 @@ class KnowledgeDistiller(BaseModel):
         return features
 
     def _load(self, name: str) -> None:
-        """Read a teacher's weights, once."""
+        """Read a teacher's weights, once; it follows the student's device."""
         teacher = self.teachers[name]
-        if teacher.loaded:
-            return
+        first = not teacher.loaded
         teacher.load(like=next(self.parameters()))
+        if not first:
+            return
         modules = dict(teacher.net.named_modules())
         for loss, pairs in zip(self.distill_losses, self.taps):
             if loss.teacher == name:
@@ -402,15 +411,6 @@ class KnowledgeDistiller(BaseModel):
         """Set the student's mode; the teachers stay in eval."""
         self.training = mode
         self.student.train(mode)
-        return self
-
-    def _apply(self,
-               fn: Callable[[Tensor], Tensor],
-               recurse: bool = True) -> 'KnowledgeDistiller':
-        # all of to(), cuda(), half() and those of a parent come here
-        super()._apply(fn, recurse)
-        for teacher in self.teachers.values():
-            teacher.apply(fn)
         return self
 
     def __getattr__(self, name: str) -> Any:

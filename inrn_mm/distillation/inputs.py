@@ -9,18 +9,23 @@ class _Normalization:
     """What a data preprocessor did to an image.
 
     Covers mmengine's ``ImgDataPreprocessor`` (and mmdet's, which inherits
-    it) and mmpretrain's ``ClsDataPreprocessor``.
+    it), mmpretrain's ``ClsDataPreprocessor`` and mmseg's
+    ``SegDataPreProcessor``.
     """
 
     def __init__(self, preprocessor: nn.Module) -> None:
-        self.swaps_channels = bool(
-            getattr(preprocessor, '_channel_conversion', False)
-            or getattr(preprocessor, 'to_rgb', False))
+        # as mmengine, mmseg and mmpretrain call it
+        self.swaps_channels = any(
+            getattr(preprocessor, name, False)
+            for name in ('_channel_conversion', 'channel_conversion',
+                         'to_rgb'))
         self.mean, self.std = torch.zeros(1), torch.ones(1)
         if getattr(preprocessor, '_enable_normalize', False):
             self.mean = preprocessor.mean.detach().flatten().double().cpu()
             self.std = preprocessor.std.detach().flatten().double().cpu()
-        self.pad_value = float(getattr(preprocessor, 'pad_value', 0) or 0)
+        pad_value = getattr(preprocessor, 'pad_value',
+                            getattr(preprocessor, 'pad_val', 0))
+        self.pad_value = float(pad_value or 0)
 
     def stored_order(self, values: Tensor) -> Tensor:
         """Per-channel values in the order of the image file's reader."""

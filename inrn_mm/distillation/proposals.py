@@ -1,4 +1,6 @@
 """Running a two-stage teacher on the student's proposals."""
+from typing import Sequence
+
 from torch import Tensor, nn
 
 from .taps import Tap
@@ -23,13 +25,42 @@ def check_two_stage(*nets: nn.Module) -> None:
                 f'with a single box head; {type(net).__name__} has none.')
 
 
-def forward_proposals(net: nn.Module, inputs: Tensor,
-                      proposals: Tensor) -> None:
-    """Run backbone, neck and RoI box head, but no RPN.
+def check_same_boxes(taps: Sequence[Tap], same_proposals: bool) -> None:
+    """Raise an error where layers of a RoI head score different boxes.
+
+    Args:
+        taps (Sequence[Tap]): Layers of a loss under another network.
+        same_proposals (bool): That loss's.
+
+    Raises:
+        ValueError: If one is in the RoI head and the proposals are each
+            network's own, or it is not in the box head.
+    """
+    for tap in taps:
+        if not tap.path.startswith('roi_head'):
+            continue
+        if not same_proposals:
+            raise ValueError(
+                f"The layer '{tap}' scores each network's own proposals, "
+                'which are other boxes: set same_proposals=True.')
+        if not tap.path.startswith('roi_head.bbox_'):
+            raise ValueError(
+                f"The layer '{tap}' does not run on the student's proposals: "
+                'same_proposals=True is for the box head, '
+                "'roi_head.bbox_head'.")
+
+
+def forward_proposals(net: nn.Module, inputs: Tensor, proposals: Tensor,
+                      taps: Sequence[Tap]) -> None:
+    """Run backbone, neck and RoI box head, the RPN only if tapped.
 
     Args:
         net (nn.Module): mmdet's two-stage detector.
         inputs (Tensor): Images ``(N, C, H, W)``.
         proposals (Tensor): ``(n, 5)``.
+        taps (Sequence[Tap]): What is recorded.
     """
-    net.roi_head._bbox_forward(net.extract_feat(inputs), proposals)
+    features = net.extract_feat(inputs)
+    if any(tap.path.startswith('rpn_head') for tap in taps):
+        net.rpn_head(features)
+    net.roi_head._bbox_forward(features, proposals)

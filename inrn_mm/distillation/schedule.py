@@ -1,5 +1,6 @@
 """The weight of a distillation loss over the training."""
 import math
+import re
 from typing import Optional, Sequence
 
 from mmengine.logging import MessageHub
@@ -21,8 +22,8 @@ class WeightSchedule:
         final (float): Factor at the end of the decay. Defaults to 0.
         stop (int, optional): Iteration or epoch from which the factor is 0.
             Defaults to None.
-        by_epoch (bool): Count epochs instead of iterations.
-            Defaults to False.
+        by_epoch (bool): Count epochs instead of iterations; not under an
+            ``IterBasedTrainLoop``, which has none. Defaults to False.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -76,7 +77,30 @@ class WeightSchedule:
         return factor
 
     def current(self) -> float:
-        """Factor at the running iteration, 1 outside of a runner's loop."""
+        """Factor at the running iteration; outside of a runner, the first.
+
+        Raises:
+            ValueError: If epochs are counted under a loop of iterations.
+        """
         hub = MessageHub.get_current_instance()
+        if self.by_epoch and not self.constant and _counts_iterations(hub):
+            raise ValueError(
+                'A schedule with by_epoch=True would never advance: an '
+                'IterBasedTrainLoop stays in epoch 0; give the schedule in '
+                'iterations, without by_epoch.')
         key = 'epoch' if self.by_epoch else 'iter'
         return self.factor(hub.get_info(key, 0))
+
+
+def _counts_iterations(hub: MessageHub) -> bool:
+    """Whether the running loop is one of iterations.
+
+    Its single epoch might also be that of an epoch-based loop, and the length
+    of the dataloader is not known here; the config tells them apart.
+    """
+    if hub.get_info('max_epochs') != 1:
+        return False
+    loop = re.search(r'^train_cfg = dict\(.*?^(?=\w|\Z)',
+                     hub.get_info('cfg', '') + '\n', re.M | re.S)
+    return loop is not None and re.search(r'by_epoch=False|IterBased',
+                                          loop.group()) is not None

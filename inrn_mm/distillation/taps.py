@@ -37,7 +37,8 @@ class Tap:
                 module path (``'neck.fpn_convs.0'``), an item of a tuple
                 output (``'backbone[2]'``) or an input (``'head.fc:input'``),
                 and ``@`` for one of several calls: the sum before the last
-                ReLU of a residual block is ``'backbone.layer3.5.relu:input@-1'``.
+                ReLU of a residual block is
+                ``'backbone.layer3.5.relu:input@-1'``.
             model (nn.Module): The network that has it.
 
         Raises:
@@ -97,7 +98,19 @@ class Tap:
         return f'{self.path}{source}{index}{call}'
 
     def pick(self, value: Any) -> Tensor:
-        """Take this tap's tensor out of what a module got or returned."""
+        """Take this tap's tensor out of what a module got or returned.
+
+        Args:
+            value (object): The module's output; for ``source='input'`` the
+                input at the tap's position.
+
+        Returns:
+            Tensor: The item of the tap's index, the only item, or the value
+            itself.
+
+        Raises:
+            ValueError: If there is no such item, or it is no tensor.
+        """
         if (self.index is not None and self.source == 'output'
                 and isinstance(value, (tuple, list))):
             if not -len(value) <= self.index < len(value):
@@ -195,6 +208,12 @@ class Recorder:
         position = tap.index
         if tap.source == 'input' and position is None:
             position = 0
+        if tap.source == 'input' and not (-len(value) <= position
+                                          < len(value)):
+            raise ValueError(
+                f"The layer '{tap}' does not exist: '{tap.path}' is called "
+                f'with {len(value)} positional inputs; name one of them, '
+                'counted from 0, or another layer.')
         feature = tap.pick(
             value[position] if tap.source == 'input' else value)
         self.features[tap].append(feature)

@@ -1,6 +1,6 @@
 """The teacher: frozen, unseen by the optimizer, run no further than asked."""
 import logging
-from typing import Callable, Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -47,6 +47,7 @@ class FrozenTeacher:
         self.allow_random = allow_random
         self.allow_pickle = allow_pickle
         self.loaded = False
+        self.place: Optional[Tuple[torch.device, torch.dtype]] = None
         self.acceleration = Acceleration(**(options or {}))
         # The student's random stream is the one of a run without a teacher.
         with torch.random.fork_rng(devices=[]):
@@ -60,7 +61,11 @@ class FrozenTeacher:
         return self
 
     def load(self, like: Tensor) -> None:
-        """Read the weights, once.
+        """Read the weights, once, and be where the student is.
+
+        A teacher never asked for stays behind, so that testing on a GPU
+        spends no memory on it; one shared with a copy of the student (EMA)
+        comes back from wherever that moved.
 
         Args:
             like (Tensor): A parameter of the student, whose device and type
@@ -70,8 +75,14 @@ class FrozenTeacher:
             ValueError: If there is no checkpoint and random weights were not
                 asked for, or the checkpoint is of another network.
         """
-        if self.loaded:
-            return
+        if not self.loaded:
+            self._read()
+        place = like.device, like.dtype
+        if place != self.place:
+            self.net.to(*place)
+            self.place = place
+
+    def _read(self) -> None:
         if self.checkpoint is not None:
             state = load_state(
                 self.checkpoint, allow_pickle=self.allow_pickle)
@@ -83,7 +94,6 @@ class FrozenTeacher:
             raise ValueError(
                 'The teacher has no weights: set teacher_checkpoint to a file '
                 'or URL (or allow_random_teacher=True to train without).')
-        self.net.to(device=like.device, dtype=like.dtype)
         self.net.eval()
         self.loaded = True
 
@@ -91,18 +101,18 @@ class FrozenTeacher:
         """Expect batches normalised by the student's preprocessor."""
         self.inputs = InputAdapter(preprocessor, self.net.data_preprocessor)
 
-    def apply(self, fn: Callable[[Tensor], Tensor]) -> None:
-        """Move or cast the weights as the parent's are.
-
-        A teacher not yet loaded stays behind, so that testing on a GPU
-        spends no memory on it.
-        """
-        if self.loaded:
-            self.net._apply(fn)
-
     def probe(self, taps: Sequence[Tap], inputs: Tensor,
               data_samples: list) -> Dict[Tap, Tensor]:
-        """Run once to the end to learn the taps' shapes and call counts."""
+        """Run once to the end to learn the taps' shapes and call counts.
+
+        Args:
+            taps (Sequence[Tap]): What to record.
+            inputs (Tensor): Images ``(N, C, H, W)``.
+            data_samples (list): Their data samples.
+
+        Returns:
+            dict[Tap, Tensor]: The feature of each.
+        """
         features, self.num_calls, self.clone = probe(self.net, taps, inputs,
                                                      data_samples)
         return features
@@ -148,7 +158,7 @@ class FrozenTeacher:
             if proposals is None:
                 net(inputs, data_samples, mode='tensor')
             else:
-                forward_proposals(net, inputs, proposals)
+                forward_proposals(net, inputs, proposals, taps)
         return recorder.features
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..distillation.distiller import KnowledgeDistiller
 from ..distillation.taps import Recorder, Tap
+from ..distillation.teacher import probe
 
 Feature = Tuple[str, Tensor]
 
@@ -57,28 +58,51 @@ def paired_features(model: BaseModel, batch: dict) -> List[List[Feature]]:
 
     Returns:
         list[list[tuple[str, Tensor]]]: For each pair the name and the map
-        ``(C, H, W)`` of student and teacher. Features that are no maps are
-        left out.
+        ``(C, H, W)`` of student and teacher, which is the student where it
+        teaches itself; of a layer that runs several times, those of the first
+        call unless the pair names one. Features that are no maps are left
+        out.
     """
     model.eval()
     inputs, samples = batch['inputs'], batch.get('data_samples')
     if not isinstance(model, KnowledgeDistiller):
         maps = model.backbone(inputs)
         return [[(f'backbone[{i}]', value[0])] for i, value in enumerate(maps)]
-    pairs = list(dict.fromkeys(pair for pairs in model.taps for pair in pairs))
-    model.teacher.load(like=next(model.parameters()))
-    teacher = model.teacher(inputs, samples, [t for _, t in pairs])
-    student = record(model.student, [s for s, _ in pairs], inputs, samples)
-    rows = [[(f'student {s}', student[s][0]), (f'teacher {t}', teacher[t][0])]
-            for s, t in pairs]
+    pairs = list(
+        dict.fromkeys((loss.teacher, *pair)
+                      for loss, pairs in zip(model.distill_losses, model.taps)
+                      for pair in pairs))
+
+    def taught(name: str) -> List[Tap]:
+        return [t for teacher, _, t in pairs if teacher == name]
+
+    own = [s for _, s, _ in pairs] + taught('self')
+    features = dict(self=record(model.student, own, inputs, samples))
+    for name, teacher in model.teachers.items():
+        if taught(name):
+            teacher.load(like=next(model.parameters()))
+            features[name] = teacher(inputs, samples, taught(name))
+    rows = [[(f'student {s}', features['self'][s][0]),
+             (f"{'student' if name == 'self' else name} {t}",
+              features[name][t][0])] for name, s, t in pairs]
     return [[(name, value[0]) for name, value in row] for row in rows
             if all(value.ndim == 4 for _, value in row)]
 
 
 def record(net: BaseModel, taps: List[Tap], inputs: Tensor, samples) -> dict:
-    """Features of one forward that ends where the last of them is made."""
-    calls = {tap: 1 for tap in taps}
-    with Recorder(net, taps, calls) as recorder:
+    """Record one forward, which ends where the last feature is made.
+
+    Args:
+        net (BaseModel): The network.
+        taps (list[Tap]): What to record.
+        inputs (Tensor): Images ``(N, C, H, W)``, preprocessed.
+        samples (list, optional): Their data samples.
+
+    Returns:
+        dict[Tap, list[Tensor]]: The features.
+    """
+    _, calls, clone = probe(net, taps, inputs, samples)
+    with Recorder(net, taps, calls, clone) as recorder:
         net(inputs, samples, mode='tensor')
     return recorder.features
 

@@ -5,6 +5,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
 
 import inrn_mm  # noqa: F401
+from inrn_mm.distillation.proposals import check_same_boxes
+from inrn_mm.distillation.taps import Tap
 
 mmdet = pytest.importorskip('mmdet')
 
@@ -87,6 +89,41 @@ def test_stage_features_need_the_teachers_backbone_only(base):
     assert all(f'loss_stage_mse.stage{i}' in log for i in range(4))
 
 
+@pytest.mark.parametrize('loss', [
+    dict(type='PearsonLoss', weight=6.),
+    dict(type='ChannelWiseLoss', temperature=1., weight=10.),
+    dict(type='MaskedGenerativeLoss', mask_ratio=0.45, weight=5e-7),
+    dict(type='FocalGlobalLoss', temperature=0.5),
+    dict(type='ReviewLoss', mid_channels=8),
+], ids=lambda loss: loss['type'])  # yapf: disable
+def test_a_step_of_the_losses_on_fpn_levels(loss):
+    """PKD, CWD, MGD, FGD and ReviewKD under Faster R-CNN."""
+    pairs = [(f'neck[{i}]', f'neck[{i}]') for i in range(4)]
+    model = distilled(
+        'faster-rcnn_r50_fpn', distill_losses=[dict(loss, pairs=pairs)])
+    losses = model(**batch(model), mode='loss')
+    total, log = model.parse_losses(losses)
+    assert all(value.isfinite() for value in log.values())
+    terms = [
+        value for name, value in losses.items()
+        if name.startswith('loss_') and 'neck[' in name
+    ]
+    assert len(terms) == 4 and all(term > 0 for term in terms)
+    weights = dict(model.backbone.named_parameters())
+    # of the distillation alone, whatever the task teaches
+    gradients = torch.autograd.grad(
+        sum(terms), list(weights.values()), retain_graph=True)
+    for name, gradient in zip(weights, gradients):
+        assert gradient.isfinite().all(), name
+    assert sum(gradient.abs().sum() for gradient in gradients) > 0
+    before = [value.clone() for value in weights.values()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    total.backward()
+    optimizer.step()
+    for old, (name, new) in zip(before, weights.items()):
+        assert new.isfinite().all() and not torch.equal(old, new), name
+
+
 def test_neck_layers_by_module_path():
     layers = [f'neck.fpn_convs.{i}.conv' for i in range(4)]
     model = distilled('faster-rcnn_r50_fpn', [(x, x) for x in layers])
@@ -100,6 +137,55 @@ def test_shared_head_is_compared_at_every_level():
     model = distilled('retinanet_r50_fpn', [(layer, layer)])
     assert list(model.teacher.num_calls.values()) == [5]
     assert model(**batch(model), mode='loss')[f'loss_stage_mse.{layer}'] > 0
+
+
+def test_inrn_teacher_stops_at_the_stage():
+    model = MODELS.build(
+        dict(
+            type='KnowledgeDistiller',
+            student=student('retinanet_r50_fpn'),
+            teacher=student('retinanet_r50_fpn'),
+            allow_random_teacher=True,
+            distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1)])]))
+    calls = []
+    for i, stage in enumerate(model.teacher.net.backbone.stages):
+        stage.register_forward_pre_hook(lambda *_, i=i: calls.append(i))
+    assert model(**batch(model), mode='loss')['loss_stage_mse.stage1'] > 0
+    assert calls == [0, 1]
+
+
+@pytest.mark.parametrize('layer, same, message', [
+    ('roi_head.bbox_head.fc_cls', False, 'set same_proposals=True'),
+    ('roi_head.mask_head.conv_logits', True, 'is for the box head'),
+])
+def test_roi_layers_need_the_same_boxes(layer, same, message):
+    tap = Tap(layer)
+    with pytest.raises(ValueError, match=message):
+        check_same_boxes([tap], same)
+
+
+def test_roi_logits_of_other_proposals_are_refused():
+    logits = 'roi_head.bbox_head.fc_cls'
+    with pytest.raises(ValueError, match='set same_proposals=True'):
+        distilled(
+            'faster-rcnn_r50_fpn',
+            distill_losses=[dict(type='DISTLoss', pairs=[(logits, logits)])])
+
+
+def test_rpn_and_same_proposals_of_one_teacher():
+    logits, rpn = 'roi_head.bbox_head.fc_cls', 'rpn_head.rpn_cls'
+    model = distilled(
+        'faster-rcnn_r50_fpn',
+        distill_losses=[
+            dict(
+                type='LogitKDLoss',
+                pairs=[(logits, logits)],
+                same_proposals=True),
+            dict(type='ChannelWiseLoss', pairs=[(rpn, rpn)])
+        ])
+    losses = model(**batch(model), mode='loss')
+    assert losses[f'loss_logit_kd.{logits}'] > 0
+    assert losses[f'loss_channel_wise.{rpn}'] > 0
 
 
 def test_logits_of_the_same_proposals():

@@ -282,15 +282,41 @@ def test_features_are_released_after_the_loss():
 
 
 @pytest.mark.parametrize('cast', [
-    lambda m: m.double(), lambda m: m.half(), lambda m: m.to(torch.bfloat16),
+    lambda m: m.double(), lambda m: m.to(torch.bfloat16),
     lambda m: nn.Sequential(m).double()
 ])
-def test_teacher_moves_with_the_model(cast):
+def test_teacher_follows_the_model(cast):
     model = build()
+    batch = toy_batch(model)
+    model(**batch, mode='loss')  # it is loaded
     cast(model)
-    dtypes = {p.dtype for p in model.parameters()}
-    assert {p.dtype for p in model.teacher.net.parameters()} == dtypes
-    assert len(dtypes) == 1 and dtypes != {torch.float32}
+    dtype, = {p.dtype for p in model.parameters()}
+    assert dtype != torch.float32
+    batch['inputs'] = batch['inputs'].to(dtype)
+    model(**batch, mode='loss')
+    assert {p.dtype for p in model.teacher.net.parameters()} == {dtype}
+
+
+def test_a_copy_that_moves_leaves_the_teacher():
+    """As mmengine's EMA on another device."""
+    model = build()
+    batch = toy_batch(model)
+    before = model(**batch, mode='loss')
+    copy.deepcopy(model).double()
+    after = model(**batch, mode='loss')
+    torch.testing.assert_close(before, after)
+
+
+def test_teacher_sees_its_own_normalisation():
+    """Other mean, standard deviation and channel order than the student."""
+    mean, std = [10., 20., 30.], [30., 20., 10.]
+    model = build(teacher=dict(mean=mean, std=std, bgr_to_rgb=True))
+    calls = []
+    model.teacher.net.register_forward_pre_hook(
+        lambda _, args: calls.append(args[0]))
+    model(**toy_batch(model), mode='loss')
+    expected = toy_batch(model.teacher.net)['inputs']
+    torch.testing.assert_close(calls[0], expected)
 
 
 def test_bf16_autocast_keeps_the_loss_in_float32():

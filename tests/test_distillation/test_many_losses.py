@@ -9,6 +9,7 @@ from toys import toy_batch, toy_config
 
 from inrn_mm.distillation.monitor import gradient_ratios
 from inrn_mm.distillation.tokens import tokens_to_map
+from inrn_mm.visualization.features import paired_features
 
 MSE = 'StageMSELoss'
 
@@ -63,6 +64,51 @@ def test_student_teaches_itself():
     assert model.backbone.stages[0][0].weight.grad.abs().sum() > 0
     assert model.backbone.stages[2][0].weight.grad is None
     assert not model.teachers
+
+
+def pictures(model):
+    """Names and shapes that are drawn side by side."""
+    return [[(name, tuple(value.shape)) for name, value in row]
+            for row in paired_features(model, toy_batch(model))]
+
+
+def test_pictures_of_several_teachers_and_of_the_student_itself():
+    teachers = {
+        name: dict(model=dict(type='ToyModel', widths=widths))
+        for name, widths in (('wide', (8, 12, 16)), ('odd', (5, 7, 9)))
+    }
+    teachers['idle'] = dict(model=dict(type='ToyModel'))
+    model = build([
+        dict(type=MSE, pairs=[(1, 1)], teacher='wide', name='a'),
+        dict(type=MSE, pairs=[(1, 1)], teacher='odd', name='b'),
+        dict(type=MSE, pairs=[(0, 2)], teacher='self')
+    ], teacher=teachers)
+    model.teachers['idle'].net.forward = None  # would fail if called
+    one, two = 'backbone[1]', 'backbone[2]'
+    assert pictures(model) == [
+        [(f'student {one}', (6, 8, 8)), (f'wide {one}', (12, 8, 8))],
+        [(f'student {one}', (6, 8, 8)), (f'odd {one}', (7, 8, 8))],
+        [('student backbone[0]', (4, 16, 16)), (f'student {two}', (8, 4, 4))],
+    ]  # yapf: disable
+
+
+def test_pictures_without_a_teacher():
+    model = build([dict(type=MSE, pairs=[(0, 2)], teacher='self')],
+                  teacher=None)
+    (_, deep), = pictures(model)
+    assert deep == ('student backbone[2]', (8, 4, 4))
+
+
+def test_picture_of_the_last_of_several_calls():
+    layer = 'backbone.stages.1.2:input@-1'
+    model = build([dict(type=MSE, pairs=[(layer, 1)])])
+    stages = model.backbone.stages
+    stages[2][2] = stages[1][2]  # one ReLU for two stages
+    batch = toy_batch(model)
+    ((_, drawn), _), = paired_features(model, batch)
+    expected = stages[2][:2](model.backbone(batch['inputs'])[1])
+    assert drawn.min() < 0  # before the ReLU, which works in place
+    torch.testing.assert_close(drawn, expected[0])
 
 
 def test_raw_and_weighted_are_logged():
@@ -184,6 +230,19 @@ def test_margins_come_from_the_loaded_teacher(tmp_path):
     ], teacher_checkpoint=str(tmp_path / 't.pth'))
     # far below the mean of a standard normal's negative half
     assert model.distill_losses[0].margin0.max() < -2
+
+
+def test_margins_of_a_stage_after_its_relu():
+    model = build([
+        dict(
+            type='OverhaulLoss',
+            pairs=[(1, 1)],
+            margin_layers=['backbone.stages.1.1'])
+    ])
+    batch = toy_batch(model)
+    model(**batch, mode='loss')
+    with pytest.raises(ValueError, match='layer 1 has no negative value'):
+        model(**batch, mode='loss')
 
 
 @pytest.mark.parametrize('length, size, grid', [

@@ -126,6 +126,7 @@ def test_stage_without_a_backbone():
 @pytest.mark.parametrize('layer, message', [
     ('backbone', r"'backbone' gives 3 items; pick one, .*'backbone\[0\]'"),
     ('backbone[3]', "'backbone' gives 3 items"),
+    ('fc:input[1]', r"'fc:input\[1\]' does not exist: 'fc' is called with 1 "),
 ])
 def test_not_one_tensor(model, layer, message):
     with pytest.raises(ValueError, match=message):

@@ -1,5 +1,6 @@
 import json
 import os
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -104,6 +105,12 @@ def test_features_of_student_and_teacher(run_tool, tiny_coco, tmp_path,
     init_default_scope('mmdet')
     model = MODELS.build(cfg['model'])
     torch.save(model.state_dict(), tmp_path / 'kd.pth')
+    # not read without --allow-pickle
+    torch.save(
+        dict(
+            state_dict=model.teacher.net.state_dict(), meta=SimpleNamespace()),
+        tmp_path / 'teacher.pth')
+    cfg['model']['teacher_checkpoint'] = str(tmp_path / 'teacher.pth')
 
     drawn = {}
 
@@ -116,7 +123,7 @@ def test_features_of_student_and_teacher(run_tool, tiny_coco, tmp_path,
     out = tmp_path / 'features.png'
     image = os.path.join(tiny_coco['img_dir'], '0000.png')
     run_tool('visualize_features.py', dump_config(tmp_path / 'kd.py', cfg),
-             tmp_path / 'kd.pth', image, '--out', out)
+             tmp_path / 'kd.pth', image, '--out', out, '--allow-pickle')
     assert cv2.imread(str(out)) is not None
     # 64 x 80 pixels, padded to 64 x 96; stages of strides 8 and 32
     assert drawn['picture'].shape == (64, 96, 3)

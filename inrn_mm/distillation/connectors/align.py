@@ -58,6 +58,13 @@ def resize_like(x: Tensor, reference: Tensor) -> Tensor:
     """Resize a map to the reference's height and width.
 
     Averages when shrinking and interpolates when growing.
+
+    Args:
+        x (Tensor): ``(N, C, H, W)``; what is no map stays as it is.
+        reference (Tensor): ``(..., H', W')``.
+
+    Returns:
+        Tensor: ``(N, C, H', W')``.
     """
     if x.dim() != 4 or x.shape[-2:] == reference.shape[-2:]:
         return x

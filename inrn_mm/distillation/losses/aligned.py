@@ -36,6 +36,14 @@ class AlignedLoss(DistillLoss):
 
     def aligned(self, student: List[Tensor],
                 teacher: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
-        """Both maps of each pair in one shape, in float32."""
+        """Bring both maps of each pair into one shape, in float32.
+
+        Args:
+            student (list[Tensor]): Maps ``(N, C_s, H, W)``.
+            teacher (list[Tensor]): Maps ``(N, C_t, H', W')``.
+
+        Returns:
+            list[tuple[Tensor, Tensor]]: Both in the teacher's shape.
+        """
         return [(align(s.float(), t).float(), t.float())
                 for align, s, t in zip(self.align, student, teacher)]

@@ -90,6 +90,14 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
 
         The spatial sizes are those of a small probe image; only their ratio
         holds in training.
+
+        Args:
+            student_shapes (Sequence[torch.Size]): Of the student's features,
+                ``(N, C, H, W)`` or ``(N, C)``.
+            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+
+        Raises:
+            ValueError: If the loss does not take features of such shapes.
         """
 
     def attach_teacher(self,

@@ -27,6 +27,9 @@ class ChannelWiseLoss(AlignedLoss):
             P2-P6 of a Faster R-CNN in MMRazor; the paper has 50 for the
             features and 3 for the logits of a segmentor.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
+
+    Raises:
+        ValueError: If the temperature is not positive.
     """
 
     def __init__(self,

@@ -156,10 +156,18 @@ class ContrastiveLoss(DistillLoss):
 
     def sample_indices(self, like: Tensor,
                        data_samples: Optional[list]) -> Tensor:
-        """Indices of the batch in the training set ``(N, )``.
+        """Indices of the batch in the training set.
+
+        Args:
+            like (Tensor): The student's vectors ``(N, C)``.
+            data_samples (list, optional): Those of the batch.
+
+        Returns:
+            Tensor: ``(N, )``, on the device of ``like``.
 
         Raises:
-            ValueError: If samples have no index, or one out of range.
+            ValueError: If samples have no index, or one out of range, or there
+                is not one vector for each.
         """
         key = self.sample_key
         if not data_samples or key not in data_samples[0]:

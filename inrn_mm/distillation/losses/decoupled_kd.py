@@ -65,7 +65,17 @@ class DecoupledKDLoss(DistillLoss):
 
     def build(self, student_shapes: Sequence[torch.Size],
               teacher_shapes: Sequence[torch.Size]) -> None:
-        """Check the class counts; there are no connectors."""
+        """Check the class counts; there are no connectors.
+
+        Args:
+            student_shapes (Sequence[torch.Size]): ``(N, C)`` of the student's
+                logits.
+            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+
+        Raises:
+            ValueError: If the shapes are others, the classes differ, or there
+                are fewer than two.
+        """
         require('vectors', self, student_shapes, teacher_shapes)
         require_same_classes(self, student_shapes, teacher_shapes)
         for (layer, _), shape in zip(self.pairs, student_shapes):

@@ -86,6 +86,14 @@ def correlation(x: Tensor, y: Tensor, dim: int) -> Tensor:
     It is 0, and gives no gradient, where one of the two is constant. The
     published code's 1e-8 beside the product of the norms is kept: it decides
     how much a class counts whose probabilities are all tiny.
+
+    Args:
+        x (Tensor): Of any shape.
+        y (Tensor): Of the same shape.
+        dim (int): The dimension.
+
+    Returns:
+        Tensor: In [-1, 1], without that dimension.
     """
     (x, x_varies), (y, y_varies) = center(x, dim), center(y, dim)
     norms = x.norm(dim=dim) * y.norm(dim=dim)

@@ -47,6 +47,9 @@ class FocalGlobalLoss(AlignedLoss):
         lambda_ (float): Context weight. Defaults to 5e-7.
         weight (float | Sequence[float]): Defaults to 1.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
+
+    Raises:
+        ValueError: If the temperature is not positive.
     """
 
     def __init__(self,
@@ -94,7 +97,16 @@ class FocalGlobalLoss(AlignedLoss):
 
     def focal(self, student: Tensor, teacher: Tensor,
               boxes: Tensor) -> Tensor:
-        """Weighted squared error, and absolute error of the attention."""
+        """Weighted squared error, and absolute error of the attention.
+
+        Args:
+            student (Tensor): ``(N, C, H, W)``, aligned.
+            teacher (Tensor): ``(N, C, H, W)``.
+            boxes (Tensor): See :func:`relative_boxes`.
+
+        Returns:
+            Tensor: A scalar, the mean over the images.
+        """
         (places_s, channels_s), (places_t, channels_t) = (
             self.attention(x) for x in (student, teacher))
         error = (channels_t * (student - teacher).square()).sum(1)
@@ -114,7 +126,16 @@ class FocalGlobalLoss(AlignedLoss):
         return h * w * places.view(n, h, w), c * channels.view(n, c, 1, 1)
 
     def relation(self, i: int, student: Tensor, teacher: Tensor) -> Tensor:
-        """Squared error of the features with their context."""
+        """Squared error of the features with their context.
+
+        Args:
+            i (int): Number of the pair.
+            student (Tensor): ``(N, C, H, W)``, aligned.
+            teacher (Tensor): ``(N, C, H, W)``.
+
+        Returns:
+            Tensor: A scalar, the sum over the batch.
+        """
         student = self.student_context[i](student).float()
         teacher = self.teacher_context[i](teacher).float()
         return (student - teacher).square().sum()

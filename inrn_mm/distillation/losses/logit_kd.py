@@ -66,7 +66,17 @@ class LogitKDLoss(DistillLoss):
 
     def build(self, student_shapes: Sequence[torch.Size],
               teacher_shapes: Sequence[torch.Size]) -> None:
-        """Check the class counts; there are no connectors."""
+        """Check the class counts; there are no connectors.
+
+        Args:
+            student_shapes (Sequence[torch.Size]): Of the student's logits,
+                ``(N, C)`` or ``(N, A * C, H, W)``.
+            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+
+        Raises:
+            ValueError: If the shapes are others, the channels differ or are no
+                multiple of ``num_classes``, or a softmax has one class.
+        """
         require_same_classes(self, student_shapes, teacher_shapes)
         for (layer, _), shape in zip(self.pairs, student_shapes):
             if len(shape) not in (2, 4):
@@ -112,7 +122,15 @@ class LogitKDLoss(DistillLoss):
         return logits / self.temperature
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """T^2 KL, averaged over the rows."""
+        """T^2 KL, averaged over the rows.
+
+        Args:
+            student (Tensor): Of :meth:`rows`, ``(rows, C)``.
+            teacher (Tensor): Likewise.
+
+        Returns:
+            Tensor: A scalar; 0 without rows.
+        """
         if self.use_sigmoid:
             # p_t log(p_t / p_s) + (1 - p_t) log((1 - p_t) / (1 - p_s)), with
             # log(1 - sigmoid(x)) = logsigmoid(x) - x

@@ -45,10 +45,12 @@ class OverhaulLoss(DistillLoss):
         weight (float | Sequence[float]): Defaults to 1e-3, that of the
             paper on CIFAR-100; it has 1e-4 on ImageNet and 1e-5 for
             segmentation.
-        **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
+        **kwargs: ``schedule``, ``name`` and ``teacher`` (but not ``'self'``)
+            of :class:`DistillLoss`.
 
     Raises:
-        ValueError: If a teacher's layer tells no margin.
+        ValueError: If a teacher's layer tells no margin, or the student is
+            its own teacher.
     """
 
     def __init__(self,
@@ -62,10 +64,19 @@ class OverhaulLoss(DistillLoss):
             raise ValueError(
                 f'OverhaulLoss has {len(pairs)} pairs of layers but '
                 f'{len(margin_layers)} margin_layers.')
+        if self.teacher == 'self':
+            raise ValueError(
+                "OverhaulLoss takes its margins from a teacher's trained "
+                "norms, which with teacher='self' still change: choose "
+                'another teacher or another loss.')
         self.margin_layers = margin_layers
         self.connector = connector
         self.connectors = nn.ModuleList()
         self.attached = False
+        # pairs whose teacher's layer may come after its ReLU, and whether
+        # their first maps have a negative value
+        self._unsure: List[int] = []
+        self._negative: List[Tensor] = []
 
     def build(self, student_shapes: Sequence[torch.Size],
               teacher_shapes: Sequence[torch.Size]) -> None:
@@ -96,6 +107,7 @@ class OverhaulLoss(DistillLoss):
         if self.margin_layers is not None:
             names = self.margin_layers
             modules = [self._find(net, name) for name in names]
+        self._unsure, self._negative = [], []
         for i, (name, module) in enumerate(zip(names, modules)):
             if not isinstance(module, _NORMS):
                 raise ValueError(
@@ -110,6 +122,10 @@ class OverhaulLoss(DistillLoss):
                     f"The norm {name!r} has {len(margin)} channels, the "
                     f"teacher's features {len(buffer)}.")
             buffer.copy_(margin)
+            # one channel at least is below zero half of the time
+            if self.margin_layers is not None and (module.bias is None or
+                                                   (module.bias <= 0).any()):
+                self._unsure.append(i)
         self.attached = True
 
     @staticmethod
@@ -128,10 +144,14 @@ class OverhaulLoss(DistillLoss):
 
         Raises:
             RuntimeError: If :meth:`attach_teacher` was not called.
+            ValueError: With the second batch, if the teacher's features of
+                the first one come after a ReLU.
         """
         if not self.attached:
             raise RuntimeError('OverhaulLoss does not know its margins: call '
                                'attach_teacher once the teacher is loaded.')
+        if self._unsure:
+            self._check_negative(teacher)
         losses = []
         for i, (s, t) in enumerate(zip(student, teacher)):
             s = self.connectors[i](s, t).float()
@@ -142,6 +162,24 @@ class OverhaulLoss(DistillLoss):
             depth = len(self.pairs) - 1 - i
             losses.append(total.sum() / (2**depth * len(s)))
         return losses
+
+    def _check_negative(self, teacher: List[Tensor]) -> None:
+        """Look once whether the teacher's maps are those before the ReLU.
+
+        Only their values tell. They are read one batch later, when they are
+        there: no forward waits for the maps that it compares.
+        """
+        if not self._negative:
+            self._negative = [(teacher[i] < 0).any() for i in self._unsure]
+            return
+        for i, negative in zip(self._unsure, self._negative):
+            if not negative:
+                raise ValueError(
+                    "OverhaulLoss compares features before their ReLU, but "
+                    f"the teacher's layer {self.pairs[i][1]!r} has no "
+                    'negative value; name what the ReLU is given, such as '
+                    "'backbone.layer4.2.relu:input@-1'.")
+        self._unsure, self._negative = [], []
 
 
 @torch.no_grad()

@@ -99,10 +99,17 @@ class ReviewLoss(DistillLoss):
 
 
 def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Hierarchical context loss of two maps of one shape ``(N, C, H, W)``.
+    """Hierarchical context loss of two maps.
 
     Levels that are not smaller than the map's shorter side are left out; the
     first that is left in has the weight 1/2, as in the published code.
+
+    Args:
+        student (Tensor): ``(N, C, H, W)``.
+        teacher (Tensor): Of the same shape.
+
+    Returns:
+        Tensor: A scalar.
     """
     # averaging is linear: the error is averaged in place of both maps
     error = student - teacher

@@ -37,6 +37,11 @@ def require_same_classes(loss: nn.Module, student_shapes: Sequence,
                          teacher_shapes: Sequence) -> None:
     """Check that logits are of as many classes on both sides.
 
+    Args:
+        loss (nn.Module): The loss, named in the error.
+        student_shapes (Sequence): Shapes of the student's logits.
+        teacher_shapes (Sequence): Shapes of the teacher's.
+
     Raises:
         ValueError: If they are not.
     """

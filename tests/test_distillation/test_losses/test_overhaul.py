@@ -128,6 +128,35 @@ def test_a_layer_without_a_norm_is_refused():
         loss.attach_teacher([nn.BatchNorm2d(3)])
 
 
+def after_first_batch(net, first, second=None, layer='1'):
+    loss = make('OverhaulLoss', [(2, 2, 2, 2)], margin_layers=[layer])
+    loss.attach_teacher([None], net)
+    s, = features((2, 2, 2, 2))
+    for t in (first, first if second is None else second):
+        terms = loss([s], [t])
+    return terms[0]
+
+
+def test_features_after_the_relu_are_refused():
+    net = nn.Sequential(nn.Conv2d(3, 2, 1), norm([-1., 1.], [1., 1.]))
+    t, = features((2, 2, 2, 2))
+    with pytest.raises(ValueError, match="the teacher's layer 0 has no nega"):
+        after_first_batch(net, t.relu())
+    # the first batch tells
+    assert after_first_batch(net, t, t.relu()) > 0
+
+
+def test_norms_that_are_hardly_negative_tell_nothing():
+    net = nn.Sequential(nn.Conv2d(3, 2, 1), norm([9., 9.], [1., 1.]))
+    t, = features((2, 2, 2, 2))
+    assert after_first_batch(net, t.abs()) > 0
+
+
+def test_a_student_under_itself_is_refused():
+    with pytest.raises(ValueError, match="with teacher='self' still change"):
+        make('OverhaulLoss', [(1, 2, 1, 1)], teacher='self')
+
+
 def test_unknown_margins_are_refused():
     loss = make('OverhaulLoss', [(1, 2, 1, 1)])
     s, = features((1, 2, 1, 1))
