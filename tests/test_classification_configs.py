@@ -23,12 +23,17 @@ METHODS = dict(
     ofd='OverhaulLoss',
     crd='ContrastiveLoss',
     review='ReviewLoss',
-    inrn='StageMSELoss')
+    inrn='StageMSELoss',
+    cwd='ChannelWiseLoss',
+    pkd='PearsonLoss',
+    mgd='MaskedGenerativeLoss')
+UNPUBLISHED = ('cwd', 'pkd', 'mgd')  # for the published pairs
 CONFIGS = sorted(FOLDER.glob('*.py'))
 DISTILLED = [p for p in CONFIGS if p.stem.split('_')[1] in METHODS]
 PLAIN = [p for p in CONFIGS if p not in DISTILLED]
-STUDENTS = ('inrn-s', 'resnet8-from-resnet20', 'resnet20-from-resnet56',
-            'resnet8x4-from-resnet32x4')
+STUDENTS = ('inrn-s', 'resnet14x4-from-resnet32x4')
+PUBLISHED = ('resnet8-from-resnet20', 'resnet20-from-resnet56',
+             'resnet8x4-from-resnet32x4')
 
 
 @lru_cache(maxsize=None)
@@ -56,6 +61,10 @@ def build(cfg, **changes):
 def test_every_method_has_every_student():
     names = {p.stem for p in DISTILLED}
     expected = {f'{s}_{m}_cifar100' for s in STUDENTS for m in METHODS}
+    expected |= {
+        f'{s}_{m}_cifar100'
+        for s in PUBLISHED for m in METHODS if m not in UNPUBLISHED
+    }
     expected |= {f'inrn-{s}_{m}_imagenet' for s in 'ml' for m in METHODS}
     assert names == expected
 

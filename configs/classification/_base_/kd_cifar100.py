@@ -1,4 +1,5 @@
-# KD with CRD's temperature and weight; its 0.1 of the task loss is in the head.
+# KD with CRD's temperature and weight; its 0.1 of the task loss is in the
+# head.
 distill_losses = [
     dict(
         type='LogitKDLoss',

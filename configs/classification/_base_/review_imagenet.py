@@ -1,5 +1,5 @@
-# ReviewKD with the weight of its paper, after each stage and after pooling. The
-# published code means to compare before the activations, which then run in
+# ReviewKD with the weight of its paper, after each stage and after pooling.
+# The published code means to compare before the activations, which then run in
 # place: its figures are of this.
 distill_losses = [
     dict(
