@@ -3,8 +3,8 @@
 Each row is one whole step (preprocessing, forward, backward, optimizer) on
 the same random images and with the same random numbers. The learning rate is
 0, so that all students stay the same. The floor is the student's step and one
-forward of the teacher's part that the losses need, without losses: nothing
-that distils with a teacher in the loop can be faster.
+forward of the teacher up to the last layer that the losses need, without
+losses: nothing that distils with a teacher in the loop can be faster.
 """
 import argparse
 import copy
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from ..distillation import WeightSchedule
 from ..distillation.acceleration import Acceleration
+from ..distillation.taps import Recorder
+from ..engine.config_types import is_distiller
 from ..utils.machine import describe
 from .peers import PEERS
 from .precision import wrap
@@ -94,7 +96,7 @@ def read_config(path: str) -> Tuple[dict, str]:
         ValueError: If the model is no distiller.
     """
     cfg = Config.fromfile(path)
-    if cfg.get('model', {}).get('type') != 'KnowledgeDistiller':
+    if not is_distiller(cfg.get('model')):
         raise ValueError(f'{path} is not the config of a distilled training: '
                          'its model is no KnowledgeDistiller.')
     scope = cfg.get('default_scope', 'mmengine')
@@ -167,7 +169,8 @@ def _accelerated(ours: BaseModel, options: dict) -> BaseModel:
 class _Plain(BaseModel):
     """What is written first: hooks, and the teacher run like the student.
 
-    The losses and their align convolutions are ours.
+    The losses and their align convolutions are ours. The teacher is taken as
+    it is, in float32, outside of the autocast that ``amp`` gives the step.
 
     Args:
         ours (KnowledgeDistiller): Whose networks are copied.
@@ -201,7 +204,8 @@ class _Plain(BaseModel):
     def forward(self, inputs, data_samples=None, mode='loss'):
         losses = dict(self.student(inputs, data_samples, mode='loss'))
         converted = self.convert(inputs, data_samples)
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(
+                inputs.device.type, enabled=False):
             if self.whole:
                 self.teacher(converted, data_samples, mode='loss')
             else:
@@ -247,20 +251,19 @@ def make_step(model: BaseModel, data: dict,
 def _floor(ours: BaseModel, student: Callable, data: dict,
            args: argparse.Namespace) -> Callable[[], object]:
     """The student's step and the needed part of the teacher."""
-    net = ours.teacher.net
-    paths = {t.path.split('.')[0] for pairs in ours.taps for _, t in pairs}
+    net, calls = ours.teacher.net, ours.teacher.num_calls
     # heads, which want proposals or samples, are left out of the floor
-    part = net.backbone if paths == {'backbone'} else getattr(
-        net, 'extract_feat', net)
+    part = getattr(net, 'extract_feat', net)
     with torch.no_grad():
         inputs = ours.data_preprocessor(copy.deepcopy(data), True)['inputs']
 
     @torch.no_grad()
     def forward() -> None:
+        # ends where ours does
         with torch.autocast(
                 torch.device(args.device).type,
                 args.amp and getattr(torch, args.amp),
-                enabled=bool(args.amp)):
+                enabled=bool(args.amp)), Recorder(net, list(calls), calls):
             part(inputs)
 
     def step() -> None:

@@ -58,13 +58,7 @@ def run(args: argparse.Namespace) -> dict:
     decodes: Dict[str, Callable[[], None]] = {}
     rows = {}
     for name in args.networks:
-        net = NETWORKS[name]
-        if isinstance(net, str):
-            net = get_config(net).model.net
-        fitter = SignalFitter(
-            net,
-            Signal(video),
-            loss=dict(type='FittingLoss', norm='l1')).to(args.device).train()
+        fitter = make_fitter(name, video).to(args.device).train()
         steps[name] = _step(fitter, args)
         decodes[name] = _decode(fitter)
         rows[name] = dict(
@@ -87,6 +81,20 @@ def run(args: argparse.Namespace) -> dict:
             peak_mb=peak_memory(steps[name], args.device) / 1e6,
             all_seconds=seconds[name])
     return dict(rows=list(rows.values()), machine=describe(args.device))
+
+
+def make_fitter(name: str, video: Tensor) -> SignalFitter:
+    """The fit of a network to a video.
+
+    Args:
+        name (str): One of :data:`NETWORKS`.
+        video (Tensor): ``(T, H, W, 3)``, uint8.
+    """
+    net = NETWORKS[name]
+    if isinstance(net, str):
+        net = get_config(net).model.net
+    return SignalFitter(
+        net, Signal(video), loss=dict(type='FittingLoss', norm='l1'))
 
 
 def _step(fitter: SignalFitter,

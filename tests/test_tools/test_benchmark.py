@@ -1,6 +1,10 @@
 """The benchmark's tables on networks that take no time."""
+import copy
 import json
+import re
+import runpy
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -104,6 +108,64 @@ def test_distill_of_the_same_proposals(run_tool, tmp_path, tiny_coco):
     assert names == ['student alone', 'ours', 'ours, weights 0', 'floor']
 
 
+def test_floor_ends_where_ours_does():
+    pytest.importorskip('mmdet')
+    from mmengine.registry import DefaultScope
+    from tiny_coco import tiny_faster_rcnn
+
+    from inrn_mm.benchmark import distill
+    from inrn_mm.benchmark.samples import random_batch
+    net = tiny_faster_rcnn(
+        dict(type='ResNet', depth=18, base_channels=4), (4, 8, 16, 32))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        ours = distill.make_distiller(
+            dict(
+                type='KnowledgeDistiller',
+                student=net,
+                teacher=net,
+                allow_random_teacher=True,
+                distill_losses=[dict(type='StageMSELoss', pairs=[(0, 0)])]))
+    ran = []
+    for name, module in ours.teacher.net.named_modules():
+        if name in ('neck', *(f'backbone.layer{i + 1}' for i in range(4))):
+            module.register_forward_hook(
+                lambda *_, name=name: ran.append(name))
+    data = random_batch('mmdet', 1, (64, 64))
+    args = SimpleNamespace(device='cpu', amp=None)
+    floor = distill._floor(ours, lambda: ran.append('student'), data, args)
+    floor()
+    assert ran == ['backbone.layer1', 'student']
+    ran.clear()
+    distill.make_step(ours, data, args)()
+    assert ran == ['backbone.layer1']
+
+
+@pytest.mark.parametrize('whole', [True, False])
+def test_plain_teacher_is_in_float32(whole):
+    """However the student is trained."""
+    pytest.importorskip('mmdet')
+    from mmengine.registry import DefaultScope
+    from tiny_coco import tiny_one_stage
+
+    from inrn_mm.benchmark import distill
+    from inrn_mm.benchmark.samples import random_batch
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        net = tiny_one_stage('gfl/gfl_r50_fpn_1x_coco.py')
+        model = distill._Plain(
+            distill.make_distiller(
+                dict(
+                    type='KnowledgeDistiller',
+                    student=net,
+                    teacher=net,
+                    allow_random_teacher=True,
+                    distill_losses=[STAGES])), whole)
+    step = distill.make_step(model, random_batch('mmdet', 2, (64, 64)),
+                             SimpleNamespace(device='cpu', amp='bfloat16'))
+    step()
+    types = {(teacher, x.dtype) for (teacher, _), x in model.seen.items()}
+    assert types == {(False, torch.bfloat16), (True, torch.float32)}
+
+
 def test_distill_needs_a_distiller(run_tool, tmp_path, capsys):
     from tool_runs import dump_config
     config = dump_config(tmp_path / 'plain.py', dict(model=dict(type='X')))
@@ -134,7 +196,6 @@ def test_scaling_needs_two_processes(run_tool, capsys):
 
 def test_scaling_tells_what_a_process_did_not_like(tmp_path):
     from multiprocessing import Pipe
-    from types import SimpleNamespace
 
     from tool_runs import dump_config
 
@@ -162,13 +223,14 @@ def test_backbone(run_tool, tmp_path, train):
     assert ('latency_ms' in rows['INRN-M', 'eager']) != train
 
 
-def test_names_of_the_tool_are_those_of_the_package():
-    import runpy
-
+def load_tool():
     from tool_runs import ROOT
+    return runpy.run_path(str(ROOT / 'tools/analysis_tools/benchmark.py'))
 
+
+def test_names_of_the_tool_are_those_of_the_package():
     from inrn_mm.benchmark import backbone, distill, fit
-    tool = runpy.run_path(str(ROOT / 'tools/analysis_tools/benchmark.py'))
+    tool = load_tool()
     assert tool['NETWORKS'] == list(backbone.NETWORKS)
     assert ['eager', *tool['WAYS']] == list(backbone.WAYS)
     assert tool['FITS'] == list(fit.NETWORKS)
@@ -181,33 +243,61 @@ def test_names_of_the_tool_are_those_of_the_package():
     assert args.peers == peers
 
 
+def test_help_has_defaults_that_say_something(monkeypatch, capsys):
+    monkeypatch.setenv('COLUMNS', '80')
+    tool = load_tool()
+    for name in tool['EXAMPLES']:
+        with pytest.raises(SystemExit):
+            tool['make_parser']().parse_args([name, '--help'])
+        text = capsys.readouterr().out
+        assert 'example:\n  python tools/analysis_tools/benchmark.py ' + name \
+            in text
+        assert not re.search(r'None|False|\[\]|\)\s+\(default', text)
+
+
+def test_examples_parse():
+    tool = load_tool()
+    for name, example in tool['EXAMPLES'].items():
+        words = example.replace('\\\n', ' ').split()
+        assert tool['make_parser']().parse_args([name, *words])
+
+
 @pytest.mark.parametrize('kind', ['coco', 'cifar'])
 def test_direct_losses_say_the_same(kind):
     """What ours is timed against is the same function."""
-    from mmengine.registry import MODELS
-
     from inrn_mm.benchmark import losses
+    assert list(losses.DIRECT) == list(losses.LOSSES)
     found = losses.shapes(kind, 2, (64, 64))
-    for name, direct in losses.DIRECT.items():
-        pairs_of, options = losses.LOSSES[name]
+    for name, (pairs_of, _) in losses.LOSSES.items():
+        if pairs_of not in found:
+            continue
         pairs = found[pairs_of]
-        loss = MODELS.build(
-            dict(type=name, pairs=[(0, 0)] * len(pairs), **options))
-        loss.build(*([torch.Size(p[i]) for p in pairs] for i in range(2)))
-        student, teacher = ([torch.randn(p[i]) for p in pairs]
-                            for i in range(2))
-        torch.testing.assert_close(
-            sum(loss(student, teacher)),
-            direct(loss, student, teacher),
-            rtol=1e-4,
-            atol=1e-5)
+        loss = losses.make_loss(name, pairs)
+        student = [torch.randn(s).requires_grad_() for s, _ in pairs]
+        teacher = [torch.randn(t) for _, t in pairs]
+        samples = losses.make_samples(len(student[0]), (64, 64), 'cpu')
+        inputs = student, teacher, samples
+        torch.manual_seed(0)  # of MGD's masks and CRD's negatives
+        # CRD's memories move
+        values = [losses.DIRECT[name](copy.deepcopy(loss), *inputs)]
+        torch.manual_seed(0)
+        values.append(sum(loss(*inputs)))
+        gradients = [torch.autograd.grad(x, student) for x in values]
+        torch.testing.assert_close(*values, rtol=1e-4, atol=0)
+        for direct, ours in zip(*gradients):
+            assert (direct - ours).norm() <= 1e-4 * ours.norm()
 
 
-def test_losses(run_tool, tmp_path):
+@pytest.mark.parametrize('kind', ['coco', 'cifar'])
+def test_losses(run_tool, tmp_path, kind):
     from inrn_mm.benchmark.losses import LOSSES
-    rows = result(run_tool, tmp_path, 'losses', '--size', 64, 64, '--batch', 1)
-    assert [name for name, _ in rows] == list(LOSSES)
-    assert rows['StageMSELoss', None]['relative'] > 0
+    rows = result(run_tool, tmp_path, 'losses', '--shapes', kind, '--size', 64,
+                  64, '--batch', 1)
+    # CRD wants a vector for each image
+    assert [name for name, _ in rows] == [
+        name for name in LOSSES if kind == 'cifar' or name != 'ContrastiveLoss'
+    ]
+    assert all(row['relative'] > 0 for row in rows.values())
 
 
 def test_fit(run_tool, tmp_path):
@@ -218,6 +308,16 @@ def test_fit(run_tool, tmp_path):
     # equal networks, or the comparison means nothing
     assert len({row['parameters'] for row in rows.values()}) == 1
     assert all(row['frames'] > 0 for row in rows.values())
+
+
+def test_default_fits_have_equal_parameters():
+    from inrn_mm.benchmark.fit import make_fitter
+    size = load_tool()['make_parser']().parse_args(['fit']).size
+    video = torch.zeros(32, *size, 3, dtype=torch.uint8)
+    fast, nerv = (
+        make_fitter(name, video).num_parameters
+        for name in ('INRN-plus-fast', 'NeRV-S'))
+    assert fast == pytest.approx(nerv, rel=0.01)
 
 
 def test_straightforward_ssim_is_the_losses():

@@ -1,21 +1,22 @@
-"""Measure speed and memory: distillation, backbones, losses, fits, data."""
+"""Measure speed and memory: distillation, several processes, backbones,
+losses, fits, data."""
 import argparse
 import importlib
 import json
 import sys
+from typing import Iterable, Optional, Tuple
 
-EXAMPLES = """examples:
-  python tools/analysis_tools/benchmark.py distill --size 256 256
-  python tools/analysis_tools/benchmark.py distill --device cuda --amp float16 \\
-      --size 800 1333 --variants bfloat16 all
-  python tools/analysis_tools/benchmark.py scaling --device cuda --processes 8
-  python tools/analysis_tools/benchmark.py backbone --size 800 1333 --batch 1
-  python tools/analysis_tools/benchmark.py losses --shapes coco
-  python tools/analysis_tools/benchmark.py fit --size 180 320
-  python tools/analysis_tools/benchmark.py data --kind cifar100
-
+EXAMPLES = dict(
+    distill="""--device cuda \\
+      --amp float16 --size 800 1333 --variants bfloat16 all""",
+    scaling='--processes 2 --batch 1',
+    backbone='--size 800 1333 --batch 1',
+    losses='--shapes cifar --batch 64',
+    fit='--networks INRN-S NeRV-S',
+    data='--kind detection')
+NOTES = """
 What is compared runs in turn, A B A B, and ratios are medians over the
-rounds. A benchmark wants the machine for itself."""  # noqa: E501
+rounds. A benchmark wants the machine for itself."""
 
 # the names in inrn_mm.benchmark, which takes seconds to import
 NETWORKS = [
@@ -30,10 +31,10 @@ WAYS = [
 FITS = ['INRN-S', 'INRN, interleaved', 'INRN-plus-fast', 'NeRV-S', 'SIREN']
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=EXAMPLES,
+        epilog='\n'.join(['examples:', *map(_example, EXAMPLES), NOTES]),
         formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(
         dest='command', required=True, metavar='COMMAND')
@@ -44,15 +45,14 @@ def make_parser():
         nargs='*',
         default=['folded'],
         choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
-        help='options of the teacher to time beside')
+        help='options of the teacher to time too, or none (default: folded)')
     distill.add_argument(
         '--peers',
         nargs='*',
         default=[],
         choices=['mmrazor', 'mmdet-ld'],
-        help='distillers of other packages to time beside: mmrazor 1.0.0, '
-        'where it can be imported, with StageMSELoss; mmdet\'s LD, with GFL')
-    distill.add_argument('--no-memory', action='store_true', help='times only')
+        help='distillers of other packages to time too: mmrazor 1.0.0, where '
+        "it can be imported, with StageMSELoss; mmdet's LD, with GFL")
     scaling = _command(commands, 'scaling',
                        'steps of several processes beside those of one', 5,
                        (256, 256), 2)
@@ -60,12 +60,13 @@ def make_parser():
         command.add_argument(
             '--config',
             default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
-            help='of a distilled training')
+            help='config of a distilled training (default: %(default)s)')
     scaling.add_argument(
         '--processes',
         type=int,
         default=2,
-        help='each with its device, batch and threads')
+        help='number of processes, each with a device, a batch and threads of '
+        'its own (default: %(default)s)')
     backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7,
                         (224, 224), 8)
     backbone.add_argument(
@@ -74,70 +75,109 @@ def make_parser():
         default=['INRN-M', 'INRN-L'],
         choices=NETWORKS,
         metavar='NAME',
-        help=f'of {", ".join(NETWORKS)}')
+        help=f'backbones to time, of {_names(NETWORKS)} (default: INRN-M '
+        'INRN-L)')
     backbone.add_argument(
         '--ways',
         nargs='*',
         default=['channels_last', 'deployed', 'deployed_channels_last'],
         choices=WAYS,
         metavar='WAY',
-        help=f'besides eager, of {", ".join(WAYS)}')
+        help=f'ways to run them besides eager, of {_names(WAYS)} (default: '
+        'channels_last deployed deployed_channels_last)')
     backbone.add_argument(
-        '--train', action='store_true', help='forward and backward')
-    backbone.add_argument(
-        '--no-memory', action='store_true', help='times only')
+        '--train',
+        action='store_true',
+        help='time forward and backward instead of the forward alone')
+    for command in (distill, backbone):
+        command.add_argument(
+            '--no-memory', action='store_true', help='measure the times only')
     losses = _command(commands, 'losses', 'losses, forward and backward', 7,
                       (256, 256), 2)
     losses.add_argument(
-        '--shapes', choices=['coco', 'cifar'], default='coco', help='of what')
+        '--shapes',
+        choices=['coco', 'cifar'],
+        default='coco',
+        help='shapes of COCO detectors or of CIFAR classifiers, whose images '
+        'have 32 x 32 pixels (default: %(default)s)')
+    # at this size INRN-S, INRN-plus-fast and NeRV-S have equal parameters
     fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7,
-                   (180, 320), None)
+                   (96, 160), None)
     fit.add_argument(
         '--networks',
         nargs='+',
         default=FITS,
         choices=FITS,
         metavar='NAME',
-        help=f'of {", ".join(FITS)}')
+        help=f'networks to fit, of {_names(FITS)} (default: all)')
     for command in (distill, scaling, fit):
         command.add_argument(
             '--amp',
             choices=['float16', 'bfloat16'],
-            help='mixed precision of this type')
+            help='train in mixed precision of this type (default: float32)')
     data = _command(commands, 'data', 'pipelines of training', 15, (480, 640),
                     64)
     data.add_argument(
         '--kind',
         choices=['cifar100', 'detection'],
         default='cifar100',
-        help='which pipelines')
+        help="pipelines of CIFAR-100, ours and mmpretrain's, or mmdet's of "
+        'COCO (default: %(default)s)')
     return parser
 
 
-def _command(commands, name, text, iters, size, batch):
+def _command(commands: argparse._SubParsersAction, name: str, text: str,
+             iters: int, size: Tuple[int, int],
+             batch: Optional[int]) -> argparse.ArgumentParser:
+    """A sub-command with the options that all have, and their defaults."""
     command = commands.add_parser(
         name,
         help=text,
         description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    command.add_argument('--device', default='cpu', help='cpu or cuda')
+        epilog=f'example:\n{_example(name)}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument(
+        '--device', default='cpu', help='cpu or cuda (default: %(default)s)')
     command.add_argument(
         '--size',
         type=int,
         nargs=2,
         default=size,
         metavar=('H', 'W'),
-        help='of the images')
+        help='height and width of the images (default: '
+        f'{size[0]} {size[1]})')
     if batch:
         command.add_argument(
-            '--batch', type=int, default=batch, help='images')
-    command.add_argument('--iters', type=int, default=iters, help='rounds')
+            '--batch',
+            type=int,
+            default=batch,
+            help='images in a batch (default: %(default)s)')
     command.add_argument(
-        '--warmup', type=int, default=2, help='rounds that are not timed')
+        '--iters',
+        type=int,
+        default=iters,
+        help='rounds that are timed (default: %(default)s)')
     command.add_argument(
-        '--threads', type=int, help="torch's threads (default: all cores)")
+        '--warmup',
+        type=int,
+        default=2,
+        help='rounds before them that are not timed (default: %(default)s)')
+    command.add_argument(
+        '--threads',
+        type=int,
+        help="torch's threads in each process (default: all cores are used)")
     command.add_argument('--json', help='write the result to this file too')
     return command
+
+
+def _example(name: str) -> str:
+    return f'  python tools/analysis_tools/benchmark.py {name} ' \
+        f'{EXAMPLES[name]}'
+
+
+def _names(names: Iterable[str]) -> str:
+    """In quotes, for some have spaces."""
+    return ', '.join(map(repr, names))
 
 
 def main():
