@@ -21,6 +21,7 @@ DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
 STUDENTS = sorted(
     set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
 CLASSIFIERS = sorted((ROOT / 'configs' / 'classification').glob('*.py'))
+FITS = sorted((ROOT / 'configs' / 'fitting').glob('*.py'))
 # schedules change nothing in the model, and these hold all students
 MODEL_CONFIGS = [p for p in DETECTORS if p.name.endswith('_kd_coco.py')]
 
@@ -201,14 +202,22 @@ def test_coco_folder_comes_from_the_environment(monkeypatch):
 
 def test_metafile_lists_the_configs():
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    listed = {}
+    listed, collections = {}, {}
     for file in index['Import']:
         meta = yaml.safe_load((ROOT / file).read_text())
-        listed.update({m['Config']: m['Name'] for m in meta['Models']})
-    assert listed == {
-        str(p.relative_to(ROOT)): p.stem
-        for p in DETECTORS + DISTILLED + STUDENTS + CLASSIFIERS
-    }
+        listed.update({m['Config']: m for m in meta['Models']})
+        collections.update({c['Name']: c for c in meta.get('Collections', ())})
+    paths = DETECTORS + DISTILLED + STUDENTS + CLASSIFIERS + FITS
+    names = {config: model['Name'] for config, model in listed.items()}
+    assert names == {str(p.relative_to(ROOT)): p.stem for p in paths}
+    # what a collection says is true of all its models
+    for path in paths:
+        model = listed[str(path.relative_to(ROOT))]
+        network = path.stem.split('_')['rcnn' in path.stem]
+        collection = collections[model['In Collection']]
+        assert (collection['Name'] == 'INRN') == network.startswith('inrn')
+        data = dict(collection['Metadata'], **model['Metadata'])
+        assert ('COCO' in data['Training Data']) == ('coco' in path.stem)
 
 
 def test_config_names_are_unique():

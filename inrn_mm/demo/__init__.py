@@ -1,8 +1,8 @@
 """The demo: a whole job on data that ships inside packages.
 
 ``tools/demo.py`` runs one of :data:`TASKS` (see :func:`load_task`). Each lives
-in a module of its own and runs its work as the steps of a :class:`Steps`. Tasks that distil share
-:mod:`.trainings` and :mod:`.report`.
+in a module of its own and runs its work as the steps of a :class:`Steps`.
+Tasks that distil share :mod:`.trainings` and :mod:`.report`.
 """
 from importlib import import_module
 from typing import Callable

@@ -34,7 +34,19 @@ QUICK_FACTOR = 0.05
 
 
 def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
-    """Run the task, see :func:`.load_task`."""
+    """Run the task.
+
+    Args:
+        work_dir (Path): Folder of all products.
+        options (DemoOptions): The user's.
+        root (Path): Folder with ``configs/`` and ``tools/``.
+
+    Returns:
+        Path: The report.
+
+    Raises:
+        StepFailed: If a step ended with an error.
+    """
     estimated = estimate(SECONDS, QUICK_FACTOR if options.quick else 1)
     steps = Steps(
         work_dir, estimated, preload='inrn_mm.demo.preload_mmpretrain')

@@ -74,7 +74,13 @@ def write_report(work_dir: Path, models: Dict[str, Model],
 
 
 def add_pictures(page: ReportPage, results: Dict[str, Result]) -> None:
-    """Some validation images beside the scores of the models."""
+    """Show some validation images beside the scores of the models.
+
+    Args:
+        page (ReportPage): Added to.
+        results (dict[str, Result]): By name; their folders hold the
+            predictions.
+    """
     predictions = {
         name: mmengine.load(results[name].folder / 'predictions.pkl')
         for name in SHOWN
@@ -97,8 +103,18 @@ def add_pictures(page: ReportPage, results: Dict[str, Result]) -> None:
 
 
 def choose(predictions: Dict[str, List[dict]]) -> List[int]:
-    """Indices of images to show: up to six that a model gets wrong, spread
-    over all such, and of the others as many as make eight."""
+    """Choose the images to show.
+
+    Up to six that a model gets wrong, spread over all such, and of the others
+    as many as make eight.
+
+    Args:
+        predictions (dict[str, list[dict]]): Name of a model to the samples of
+            its test, with ``pred_label`` and ``gt_label``.
+
+    Returns:
+        list[int]: Indices of samples.
+    """
     samples = list(zip(*predictions.values()))
     wrong = [
         i for i, models in enumerate(samples) if any(
@@ -115,7 +131,12 @@ def _spread(indices: List[int], count: int) -> List[int]:
 
 
 def add_data(page: ReportPage, counts: Dict[str, int]) -> None:
-    """Where the images are from."""
+    """Say where the images are from.
+
+    Args:
+        page (ReportPage): Added to.
+        counts (dict[str, int]): Images of ``pool``, ``train`` and ``val``.
+    """
     page.section(
         'Data',
         'Handwritten digits of scikit-learn (UCI optical digits, 8 x 8 '
@@ -129,7 +150,13 @@ def add_data(page: ReportPage, counts: Dict[str, int]) -> None:
 
 
 def add_commands(page: ReportPage, student: Result, work_dir: Path) -> None:
-    """What to do next."""
+    """Say what to do next.
+
+    Args:
+        page (ReportPage): Added to.
+        student (Result): The distilled student.
+        work_dir (Path): Of the demo.
+    """
     page.section('Go on')
     page.commands([
         ('Evaluate the distilled student again, and draw its predictions',

@@ -36,7 +36,19 @@ QUICK_FACTOR = 0.03
 
 
 def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
-    """Run the task, see :func:`.load_task`."""
+    """Run the task.
+
+    Args:
+        work_dir (Path): Folder of all products.
+        options (DemoOptions): The user's.
+        root (Path): Folder with ``configs/`` and ``tools/``.
+
+    Returns:
+        Path: The report.
+
+    Raises:
+        StepFailed: If a step ended with an error.
+    """
     estimated = estimate(SECONDS, (MASK_FACTOR if options.mask else 1) *
                          (QUICK_FACTOR if options.quick else 1))
     steps = Steps(work_dir, estimated, preload='inrn_mm.demo.preload_mmdet')
@@ -68,6 +80,15 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
 
 
 def config_file(root: Path, options: DemoOptions, middle: str) -> Path:
-    """Config of a model."""
+    """Config of a model.
+
+    Args:
+        root (Path): Folder with ``configs/``.
+        options (DemoOptions): Whose ``mask`` chooses the detector.
+        middle (str): Student, or student and method: ``'inrn-m_kd'``.
+
+    Returns:
+        Path: Of the config.
+    """
     detector = 'mask-rcnn' if options.mask else 'faster-rcnn'
     return root / 'configs' / 'demo' / f'{detector}_{middle}_demo.py'

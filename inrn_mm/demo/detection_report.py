@@ -79,7 +79,15 @@ def write_report(work_dir: Path, models: Dict[str, Model],
 
 def add_pictures(page: ReportPage, results: Dict[str, Result], data: Path,
                  options: DemoOptions) -> None:
-    """The first validation images: ground truth beside the models."""
+    """Show the first validation images: ground truth beside the models.
+
+    Args:
+        page (ReportPage): Added to.
+        results (dict[str, Result]): By name; their folders hold the
+            predictions.
+        data (Path): Folder of the set.
+        options (DemoOptions): Whose ``mask`` tells whether masks are drawn.
+    """
     coco = COCO(data / 'annotations' / 'instances_val2017.json')
     classes = [c['name'] for c in coco.loadCats(sorted(coco.getCatIds()))]
     painter = DetectionPainter([DIGITS.get(c, c) for c in classes])
@@ -116,7 +124,12 @@ def add_pictures(page: ReportPage, results: Dict[str, Result], data: Path,
 
 
 def add_data(page: ReportPage, data: Path) -> None:
-    """Counts of the set, and where its pixels are from."""
+    """Count the set, and say where its pixels are from.
+
+    Args:
+        page (ReportPage): Added to.
+        data (Path): Folder of the set.
+    """
     page.section(
         'Data',
         'Handwritten digits of scikit-learn (UCI optical digits), enlarged, '
@@ -144,7 +157,13 @@ def add_data(page: ReportPage, data: Path) -> None:
 
 
 def add_commands(page: ReportPage, student: Result, work_dir: Path) -> None:
-    """What to do next."""
+    """Say what to do next.
+
+    Args:
+        page (ReportPage): Added to.
+        student (Result): The distilled student.
+        work_dir (Path): Of the demo.
+    """
     page.section('Go on')
     page.commands([
         ('Evaluate the distilled student again, and draw its detections',

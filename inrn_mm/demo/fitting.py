@@ -21,7 +21,19 @@ PROGRESS = re.compile(r'Iter\(train\)\s+\[\s*(\d+)/\s*(\d+)\]')
 
 
 def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
-    """Run the task, see :func:`.load_task`."""
+    """Run the task.
+
+    Args:
+        work_dir (Path): Folder of all products.
+        options (DemoOptions): The user's.
+        root (Path): Folder with ``configs/`` and ``tools/``.
+
+    Returns:
+        Path: The report.
+
+    Raises:
+        StepFailed: If a step ended with an error.
+    """
     seconds = QUICK_SECONDS if options.quick else SECONDS
     # importing and writing the products takes about four seconds
     estimated = dict(

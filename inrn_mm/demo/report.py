@@ -6,9 +6,9 @@ from typing import Dict, List
 from mmengine.config import Config
 
 from inrn_mm.utils.collect_env import collect_env
+from inrn_mm.utils.logs import read_metrics, read_scalars
 from inrn_mm.visualization.report import ReportPage, plot_curves
 
-from .logs import read_metrics, read_scalars
 from .steps import clock
 from .trainings import Model, checkpoint
 
@@ -20,7 +20,17 @@ QUICK = (' A quick run: it shows that everything works, the figures mean '
 
 @dataclass
 class Result:
-    """What is known of a trained model."""
+    """What is known of a trained model.
+
+    Args:
+        title (str): Shown to the user.
+        config (str): What it is evaluated with, in the repository.
+        folder (Path): Its work_dir.
+        parameters (int): Of that config's model.
+        metrics (dict[str, float]): Of the evaluation.
+        train (list[dict]): See :func:`read_scalars`.
+        val (list[dict]): Likewise.
+    """
 
     title: str
     config: str
@@ -47,7 +57,15 @@ class Result:
 
 def load_results(work_dir: Path, models: Dict[str,
                                               Model]) -> Dict[str, Result]:
-    """Read what trainings and evaluations have left."""
+    """Read what trainings and evaluations have left.
+
+    Args:
+        work_dir (Path): Of the demo.
+        models (dict[str, Model]): By name.
+
+    Returns:
+        dict[str, Result]: By name.
+    """
     results = {}
     for name, model in models.items():
         folder = work_dir / name
@@ -74,7 +92,15 @@ def relative(config: Path) -> str:
 
 
 def figure_of(value: float, digits: int = 3) -> str:
-    """A metric as it is written: 0.412; a dash if it is not known."""
+    """Write a metric.
+
+    Args:
+        value (float): The metric; NaN or negative if it is not known.
+        digits (int): After the point. Defaults to 3.
+
+    Returns:
+        str: For example ``0.412``, or a dash.
+    """
     return f'{value:.{digits}f}' if value == value and value >= 0 else '–'
 
 
@@ -155,7 +181,13 @@ def add_curves(page: ReportPage, results: Dict[str, Result],
 
 def add_times(page: ReportPage, estimated: Dict[str, float],
               seconds: Dict[str, float]) -> None:
-    """Estimated and used time of each step, and the versions."""
+    """Show the estimated and the used time of each step, and the versions.
+
+    Args:
+        page (ReportPage): Added to.
+        estimated (dict[str, float]): Seconds estimated for each step.
+        seconds (dict[str, float]): Seconds that each step took.
+    """
     page.section('Time')
     rows = [[name.replace('_', ' '),
              clock(estimated[name]),

@@ -167,7 +167,15 @@ class Steps:
         return path
 
     def left(self, name: str, share: float = 0.) -> float:
-        """Seconds estimated from this share of a step to the end."""
+        """Seconds estimated from this share of a step to the end.
+
+        Args:
+            name (str): Of the step.
+            share (float): Of it that is done. Defaults to 0.
+
+        Returns:
+            float: Seconds.
+        """
         names = list(self.estimates)
         rest = sum(self.estimates[n] for n in names[names.index(name):])
         return rest - share * self.estimates[name]
@@ -242,7 +250,12 @@ def say(text: str) -> None:
 
 
 def show(text: str, last: bool = False) -> None:
-    """Print a line that on a terminal the next one replaces."""
+    """Print a line that on a terminal the next one replaces.
+
+    Args:
+        text (str): The line; cut to the terminal's width.
+        last (bool): Let it stay. Defaults to False.
+    """
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1
         end = '\n' if last else ''

@@ -104,7 +104,17 @@ def train_and_test(steps: Steps, models: Dict[str,
 
 def train_changes(name: str, options: DemoOptions,
                   work_dir: Path) -> List[str]:
-    """``--cfg-options`` of a training."""
+    """``--cfg-options`` of a training.
+
+    Args:
+        name (str): Of the model.
+        options (DemoOptions): The user's.
+        work_dir (Path): Of the demo, where the distilled one finds its
+            teacher.
+
+    Returns:
+        list[str]: ``KEY=VALUE`` each.
+    """
     changes = [f'randomness.seed={options.seed}']
     if options.quick:
         changes += [

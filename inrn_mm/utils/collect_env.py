@@ -99,6 +99,11 @@ def check_ops(device: str = 'cpu') -> None:
 
 
 def main() -> None:
+    """Print the versions and check the ops, from the command line.
+
+    Raises:
+        SystemExit: If versions do not fit together, or the ops do not run.
+    """
     parser = argparse.ArgumentParser(
         description='Print the versions in use and check the compiled ops.',
         epilog='example: python -m inrn_mm.utils.collect_env --device cpu')

@@ -7,7 +7,16 @@ import torch
 
 
 def describe(device: str = 'cpu') -> str:
-    """One line: processor, threads, versions."""
+    """Name the processor and what matters for its speed, in one line.
+
+    Args:
+        device (str): ``'cpu'``, or a GPU such as ``'cuda:0'``.
+            Defaults to ``'cpu'``.
+
+    Returns:
+        str: For the CPU its name, torch's threads and the vector units in use;
+        for a GPU its name; and torch's version.
+    """
     if torch.device(device).type == 'cuda':
         name = torch.cuda.get_device_name(device)
     else:

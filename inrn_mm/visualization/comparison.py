@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Dict, List, Optional, Sequence
 
-from ..demo.logs import read_scalars
 from ..engine.runs import RECORD
+from ..utils.logs import read_scalars
 
 
 def read_run(folder: Path, metrics: Sequence[str]) -> dict:
@@ -100,7 +100,16 @@ def summarize(runs: Sequence[dict],
 
 
 def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
-    """The table as Markdown, with what its figures are."""
+    """The table as Markdown, with what its figures are.
+
+    Args:
+        rows (Sequence[dict]): Of :func:`summarize`, at least one.
+        runs (Sequence[dict]): Of :func:`read_run`; machines and options are
+            theirs.
+
+    Returns:
+        str: Table and a paragraph.
+    """
     metrics = list(rows[0]['metrics'])
     compared = any(row['published'] is not None for row in rows)
     head = [
@@ -145,7 +154,12 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
 
 
 def write_csv(rows: Sequence[dict], path: Path) -> None:
-    """The table with all digits."""
+    """Write the table with all digits.
+
+    Args:
+        rows (Sequence[dict]): Of :func:`summarize`, at least one.
+        path (Path): Of the file.
+    """
     metrics = list(rows[0]['metrics'])
     with open(path, 'w', newline='') as file:
         writer = csv.writer(file)
@@ -164,8 +178,14 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
 
 
 def draw(rows: Sequence[dict], path: Path) -> None:
-    """Each metric and the step time of all methods: seeds as dots, published
-    figures as stars."""
+    """Draw each metric and the step time of all methods.
+
+    Seeds are dots, published figures stars.
+
+    Args:
+        rows (Sequence[dict]): Of :func:`summarize`, at least one.
+        path (Path): Of the picture.
+    """
     import matplotlib
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt

@@ -47,7 +47,12 @@ class ReportPage:
         self.sections: List[dict] = []
 
     def section(self, title: str, text: str = '') -> None:
-        """Begin a section with a heading and a paragraph."""
+        """Begin a section with a heading and a paragraph.
+
+        Args:
+            title (str): Heading.
+            text (str): Paragraph below it. Defaults to ''.
+        """
         self.sections.append(dict(title=title, text=text, blocks=[]))
 
     def table(self,
@@ -80,7 +85,12 @@ class ReportPage:
             best=set(best))
 
     def figure(self, figure: Figure, caption: str = '') -> None:
-        """Add a matplotlib figure, as SVG."""
+        """Add a matplotlib figure, as SVG.
+
+        Args:
+            figure (Figure): The figure.
+            caption (str): Shown below. Defaults to ''.
+        """
         buffer = io.BytesIO()
         figure.savefig(
             buffer, format='svg', bbox_inches='tight', metadata={'Date': None})
@@ -108,7 +118,12 @@ class ReportPage:
             caption=caption)
 
     def commands(self, commands: Sequence[Tuple[str, str]]) -> None:
-        """Add commands to copy, each with what it does: (text, command)."""
+        """Add commands to copy.
+
+        Args:
+            commands (Sequence[tuple[str, str]]): What each does, and the
+                command.
+        """
         self._add('commands', commands=commands)
 
     def _add(self, kind: str, **content) -> None:
@@ -128,7 +143,14 @@ class ReportPage:
             sections=self.sections)
 
     def write(self, path: Union[str, Path]) -> Path:
-        """Write the page; a reader never sees half of it."""
+        """Write the page; a reader never sees half of it.
+
+        Args:
+            path (str | Path): Of the file; its folder is made.
+
+        Returns:
+            Path: The same.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f'.{path.name}.part')

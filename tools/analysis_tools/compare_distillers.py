@@ -135,6 +135,8 @@ def parse_args():
 def default_metric(config):
     """What configs of this kind are compared by."""
     from mmengine.config import Config
+
+    import inrn_mm  # noqa: F401, for bases written inrn_mm::...
     scope = Config.fromfile(config).get('default_scope')
     return ['accuracy/top1' if scope == 'mmpretrain' else 'coco/bbox_mAP']
 
@@ -145,7 +147,9 @@ def run_options(config, args):
     if not args.student_options and not args.distill_options:
         return options  # without reading the config
     from mmengine.config import Config
-    distilled = Config.fromfile(config).model.type == 'KnowledgeDistiller'
+
+    from inrn_mm.engine.config_types import is_distiller
+    distilled = is_distiller(Config.fromfile(config).model)
     model = 'model.student.' if distilled else 'model.'
     options += [model + option for option in args.student_options]
     return options + (args.distill_options if distilled else [])
@@ -165,11 +169,13 @@ def count_parameters(config, options):
     """Trainable numbers that the losses add to the student."""
     from mmengine.config import Config, DictAction
     from mmengine.registry import MODELS, init_default_scope
+
+    from inrn_mm.engine.config_types import is_distiller
     cfg = Config.fromfile(config)
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='*', action=DictAction, default={})
     cfg.merge_from_dict(parser.parse_args(['--options', *options]).options)
-    if cfg.model.type != 'KnowledgeDistiller':
+    if not is_distiller(cfg.model):
         return 0
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     losses = MODELS.build(cfg.model).distill_losses

@@ -27,7 +27,7 @@ def parse_args():
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('task', choices=TASKS)
+    parser.add_argument('task', choices=TASKS, help='what to show, see above')
     parser.add_argument('input', help='image, folder of frames or video')
     parser.add_argument(
         '--config',
@@ -42,7 +42,12 @@ def parse_args():
         default=25.,
         help='standard deviation of the noise of denoise, of 255 levels '
         '(default: 25)')
-    parser.add_argument('--parameters', type=int, metavar='N')
+    parser.add_argument(
+        '--parameters',
+        type=int,
+        metavar='N',
+        help="scale the network's widths to about N parameters (default: as "
+        'the config has them)')
     parser.add_argument('--max-seconds', type=float, help='of training')
     add_output_options(parser, 'work_dirs/ and the names of task and input')
     return parser.parse_args()

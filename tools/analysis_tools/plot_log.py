@@ -1,6 +1,5 @@
 """Draw loss and metric curves of trainings."""
 import argparse
-import json
 from collections import defaultdict
 from fnmatch import fnmatch
 from pathlib import Path
@@ -9,43 +8,31 @@ EXAMPLES = """examples:
   python tools/analysis_tools/plot_log.py work_dirs/faster-rcnn_inrn-m_kd_coco
   python tools/analysis_tools/plot_log.py RUN1 RUN2 --keys loss '*mAP' \\
       --legend distilled plain --out curves.png"""
+STEPS = ('step', 'iter', 'iterations', 'epoch')  # not to be drawn
 
 
-def find_logs(path):
-    """The scalars.json of a run, one for each time it was started."""
-    path = Path(path)
-    logs = [path] if path.is_file() else sorted(
-        path.glob('**/vis_data/scalars.json'))
-    if not logs:
-        raise FileNotFoundError(
-            f'There is no vis_data/scalars.json below {path}: give the '
-            'work_dir of a training, or the file.')
-    return logs
-
-
-def read_logs(paths):
+def read_curves(path):
     """Curves of a run; where it was resumed, the later log counts.
 
     Returns:
         dict: Key to a list of (step, value). The step is the iteration for
         what is logged in training and the epoch (or iteration) for metrics.
     """
+    # after parsing: these imports take seconds
+    from inrn_mm.utils.logs import find_logs, read_scalars
+    if not find_logs(path):
+        raise FileNotFoundError(
+            f'There is no vis_data/scalars.json below {path}: give the '
+            'work_dir of a training, or the file.')
+    train, val = read_scalars(path)
+    if not train:
+        raise ValueError(f'{path} has no losses in it.')
     curves = defaultdict(list)
-    for path in paths:
-        new = defaultdict(list)
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
-            for key, value in entry.items():
-                if key not in ('step', 'iter', 'epoch') and \
-                        isinstance(value, (int, float)):
-                    new[key].append((entry['step'], value))
-        if 'loss' not in new:  # of a test
-            continue
-        for key, points in new.items():
-            curves[key] = [p for p in curves[key] if p[0] < points[0][0]]
-            curves[key] += points
-    if not curves:
-        raise ValueError(f'{paths[-1]} has no losses in it.')
+    for lines, step in (train, 'iter'), (val, 'step'):
+        for line in lines:
+            for key, value in line.items():
+                if key not in STEPS and isinstance(value, (int, float)):
+                    curves[key].append((line[step], value))
     return curves
 
 
@@ -123,7 +110,7 @@ def main():
     if len(legends) != len(args.runs):
         parser.error(f'{len(args.runs)} runs need as many names in --legend.')
     try:
-        runs = [read_logs(find_logs(run)) for run in args.runs]
+        runs = [read_curves(Path(run)) for run in args.runs]
         plot(runs, legends, args.keys, args.smooth, args.out)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))

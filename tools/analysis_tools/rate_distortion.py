@@ -13,8 +13,8 @@ from fit_arguments import add_input_options, add_output_options  # noqa: E402
 
 EXAMPLES = """examples:
   python tools/analysis_tools/rate_distortion.py photo.png \\
-      --config configs/fitting/siren_image.py --parameters 10000 30000 100000 \\
-      --max-seconds 120
+      --config configs/fitting/siren_image.py --max-seconds 120 \\
+      --parameters 10000 30000 100000
   python tools/analysis_tools/rate_distortion.py data/bunny --size 180 320 \\
       --config configs/fitting/nerv_video.py --parameters 300000 1000000"""
 

@@ -1,0 +1,25 @@
+"""What the types in a config are called, however they are written."""
+from typing import Optional
+
+
+def type_name(cfg: Optional[dict]) -> str:
+    """The class's own name.
+
+    Args:
+        cfg (dict, optional): With a ``type``: ``'Name'``, with a scope or a
+            module before it, ``'inrn_mm.Name'``, or the class itself.
+
+    Returns:
+        str: ``'Name'``; empty if there is no type.
+    """
+    kind = (cfg or {}).get('type', '')
+    return getattr(kind, '__name__', str(kind).rsplit('.', 1)[-1])
+
+
+def is_distiller(model: Optional[dict]) -> bool:
+    """Whether a model's config is that of a distilled training.
+
+    Args:
+        model (dict, optional): A config's ``model``.
+    """
+    return type_name(model) == 'KnowledgeDistiller'
