@@ -35,7 +35,7 @@ class BatchCropFlip(nn.Module):
         self.flip_prob = flip_prob
 
     def forward(self, images: Tensor) -> Tensor:
-        """Crop and flip."""
+        """Crop and flip uint8 images ``(N, C, H, W)``."""
         number, channels, height, width = images.shape
         device = images.device
         padded = F.pad(images, (self.padding, ) * 4)
@@ -78,7 +78,7 @@ class BatchCutout(nn.Module):
             torch.tensor(value, dtype=torch.uint8).view(-1, 1, 1), False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Cut."""
+        """Cut a square out of uint8 images ``(N, C, H, W)``."""
         number, _, height, width = images.shape
 
         def inside(length: int) -> Tensor:
@@ -152,7 +152,7 @@ class BatchRandAugment(nn.Module):
                          for sign in ((1, -1) if name in _SIGNED else (1, ))]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Augment."""
+        """Augment uint8 images ``(N, C, H, W)``."""
         images = images.clone()
         names = list(_STRENGTH)
         for _ in range(self.num_ops):

@@ -11,6 +11,8 @@ import numpy as np
 
 SIDE = 32
 SHEET = 40  # images along a side of a sheet
+CLASSES = 100
+SPLITS = dict(train=50000, test=10000)
 ARCHIVE = 'cifar-100-python.tar.gz'
 FOLDER = 'cifar-100-python'
 URL = f'https://www.cs.toronto.edu/~kriz/{ARCHIVE}'
@@ -113,6 +115,12 @@ def _load_sheets(root: Path, split: str) -> Split:
     from PIL import Image
     labels = _read(root / f'{split}_labels.npy',
                    lambda path: np.load(path, allow_pickle=False))
+    number = SPLITS[split]
+    if labels.shape != (number, ) or labels.dtype != np.uint8 or \
+            labels.max() >= CLASSES:
+        raise ValueError(
+            f'{root}/{split}_labels.npy is damaged: it has to hold {number} '
+            f'uint8 numbers below {CLASSES}; copy the folder of sheets again.')
     images = []
     for i in range(-(-len(labels) // SHEET**2)):
         path = root / f'{split}_{i:02d}.webp'
@@ -133,6 +141,9 @@ def _alphabetical(path: Path, labels: np.ndarray) -> np.ndarray:
     if not path.is_file():
         return labels
     names = _read(path, lambda path: json.loads(path.read_text()))
+    if not isinstance(names, list) or len(set(map(str, names))) != CLASSES:
+        raise ValueError(f'{path} is damaged: it has to be a list of '
+                         f'{CLASSES} names; copy it again.')
     return np.argsort(np.argsort(names))[labels]
 
 

@@ -450,7 +450,15 @@ def _describe(settings: DemoCocoSettings,
 
 
 def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line.
+
+    Args:
+        args (Sequence[str], optional): Of the command line. Defaults to None,
+            those of the process.
+
+    Returns:
+        Namespace: ``out`` and the fields of :class:`DemoCocoSettings`.
+    """
     defaults = DemoCocoSettings()
     parser = argparse.ArgumentParser(
         prog='python -m inrn_mm.datasets.demo_coco',
@@ -474,7 +482,11 @@ def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make the set from the command line."""
+    """Make the set from the command line.
+
+    Raises:
+        SystemExit: If the set cannot be made.
+    """
     args = parse_args()
     out = args.__dict__.pop('out')
     try:

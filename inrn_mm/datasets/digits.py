@@ -161,7 +161,15 @@ def enlarge(scan: np.ndarray, size: int) -> np.ndarray:
 
 
 def main(args: Optional[Sequence[str]] = None) -> None:
-    """Make the set from the command line."""
+    """Make the set from the command line.
+
+    Args:
+        args (Sequence[str], optional): Of the command line. Defaults to None,
+            those of the process.
+
+    Raises:
+        SystemExit: If the set cannot be made.
+    """
     defaults = DigitsSettings()
     parser = argparse.ArgumentParser(
         prog='python -m inrn_mm.datasets.digits',

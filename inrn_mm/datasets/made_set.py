@@ -49,7 +49,16 @@ def make_once(out: Union[str, Path], record: str, made_of: dict,
 
 
 def is_made_of(out: Union[str, Path], record: str, made_of: dict) -> bool:
-    """Tell whether ``out`` holds the set that ``made_of`` describes."""
+    """Tell whether ``out`` holds the set that ``made_of`` describes.
+
+    Args:
+        out (str | Path): Folder of the set.
+        record (str): Name of the file in it that says what it is made of.
+        made_of (dict): See :func:`make_once`.
+
+    Returns:
+        bool: False too if there is no such set, or none that can be read.
+    """
     file = Path(out) / record
     if not file.is_file():
         return False

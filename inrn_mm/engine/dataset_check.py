@@ -11,10 +11,12 @@ from mmengine.registry import HOOKS
 SAMPLES = 16  # images looked for on disk
 # heads that have other classes than the dataset's things
 OTHER_CLASSES = ('rpn', 'semantic', 'panoptic')
+# data sets that may be just folders of images, one for each class
+FOLDERS = ('ImageNet', 'CustomDataset')
 
 
 def check_data_paths(cfg, loaders: List[str]) -> None:
-    """See that data roots and annotation files exist.
+    """See that data roots, annotation files and folders of images exist.
 
     Args:
         cfg (Config): The config about to be run.
@@ -30,8 +32,10 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
                 (cfg.get(loader) or {}).get('dataset'), key):
             ann_file = dataset.get('ann_file') or ''
             root = dataset.get('data_root') or ''
-            if not ann_file or '://' in root + ann_file or dataset.get(
-                    'backend_args'):
+            if '://' in root + ann_file or dataset.get('backend_args'):
+                continue
+            if not ann_file:
+                _check_folder(dataset, name)
                 continue
             if root and not osp.isabs(ann_file) and not osp.isdir(root):
                 raise FileNotFoundError(
@@ -56,6 +60,23 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
                     f'The annotation file {path} of {name} does not exist '
                     f'(looked for {osp.abspath(path)}): set --cfg-options '
                     f'{name}.ann_file=... to that of the {loader}.')
+
+
+def _check_folder(dataset: dict, name: str) -> None:
+    """Of a data set that lists the images in a folder by itself."""
+    if str(dataset.get('type')).split('.')[-1] not in FOLDERS:
+        return
+    prefix = dataset.get('data_prefix') or dataset.get('split') or ''
+    if isinstance(prefix, dict):
+        prefix = prefix.get('img_path', '')
+    path = osp.join(dataset.get('data_root') or '', prefix)
+    if not osp.isdir(path):
+        raise FileNotFoundError(
+            f'The folder of images {path} does not exist (looked for '
+            f'{osp.abspath(path)}): put the data set or a link there, or name '
+            f'another one with --cfg-options {name}.data_root=... (for our '
+            'ImageNet configs the environment variable INRN_IMAGENET_ROOT '
+            'sets all of them).')
 
 
 def explain_empty(cfg, loaders: List[str]) -> str:

@@ -60,8 +60,9 @@ def archive(tmp_path, folder, sums):
 
 
 @pytest.fixture
-def sheets(tmp_path):
+def sheets(tmp_path, monkeypatch):
     from PIL import Image
+    monkeypatch.setattr(cifar100_files, 'SPLITS', COUNTS)
     root = tmp_path / 'sheets'
     root.mkdir()
     for split in COUNTS:
@@ -145,6 +146,24 @@ def test_damaged_sheets(sheets):
     (sheets / 'test_labels.npy').unlink()
     with pytest.raises(FileNotFoundError, match='test_labels.npy is missing'):
         read(sheets, 'test')
+
+
+@pytest.mark.parametrize('change', [
+    lambda labels: labels[:0], lambda labels: labels[:-1],
+    lambda labels: labels + 100, lambda labels: labels.astype(np.float32)
+])
+def test_damaged_labels_of_sheets(sheets, change):
+    path = sheets / 'train_labels.npy'
+    np.save(path, change(np.load(path)))
+    with pytest.raises(ValueError, match='train_labels.npy is damaged'):
+        read(sheets)
+
+
+@pytest.mark.parametrize('names', [{}, ['a'] * 100, ['a', 'b']])
+def test_damaged_class_names_of_sheets(sheets, names):
+    (sheets / 'classes.json').write_text(json.dumps(names))
+    with pytest.raises(ValueError, match='classes.json is damaged'):
+        read(sheets)
 
 
 def test_sheets_with_classes_in_another_order(sheets):

@@ -53,6 +53,29 @@ def test_data_root_missing(loader):
         check_data_paths(loader, ['train_dataloader'])
 
 
+@pytest.mark.parametrize('dataset, folder', [
+    (dict(type='ImageNet', data_root='gone', split='train'), 'gone/train'),
+    (dict(type='mmpretrain.CustomDataset', data_prefix='mine'), 'mine'),
+    (dict(
+        type='CustomDataset', data_root='a',
+        data_prefix=dict(img_path='b')), 'a/b'),
+])
+def test_folder_of_images_missing(loader, dataset, folder):
+    loader.train_dataloader.dataset = dataset
+    with pytest.raises(
+            FileNotFoundError,
+            match=f'folder of images {folder} does not exist.*'
+            'INRN_IMAGENET_ROOT'):
+        check_data_paths(loader, ['train_dataloader'])
+
+
+def test_folder_of_images(loader, tmp_path):
+    (tmp_path / 'val').mkdir()
+    loader.train_dataloader.dataset = dict(
+        type='ImageNet', data_root=str(tmp_path), split='val')
+    check_data_paths(loader, ['train_dataloader'])
+
+
 def test_annotation_file_missing_in_a_wrapper(loader):
     inner = loader.train_dataloader.dataset.to_dict()
     inner['ann_file'] = 'gone.json'
