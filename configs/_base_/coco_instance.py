@@ -1,4 +1,5 @@
-# COCO boxes and masks. The folder is data/coco/ or the environment's INRN_COCO_ROOT.
+# COCO boxes and masks. The folder is data/coco/ or the environment's
+# INRN_COCO_ROOT.
 _base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 data_root = '{{$INRN_COCO_ROOT:data/coco}}'

@@ -168,7 +168,8 @@ def test_no_toolkit_anywhere_says_what_to_do(build_mmcv, tmp_path,
 
     monkeypatch.setattr(metadata, 'version', missing)
     with pytest.raises(
-            build_mmcv.BuildError, match='set CUDA_HOME .* or set up .* --cpu'):
+            build_mmcv.BuildError,
+            match='set CUDA_HOME .* or set up .* --cpu'):
         build_mmcv.registry_toolkit('13.0', tmp_path)
 
 
