@@ -14,9 +14,11 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import Registry
 
 # ``_base_ = 'inrn_mm::inrn/...py'`` works only for packages in this table,
-# which mmengine hard-codes (open-mmlab/mmengine#1410). A package's folder is
-# looked up by the name given here; mmengine 0.10.7 mistakes site-packages for
-# that of a package installed in editable mode, but not of a module.
+# which mmengine hard-codes (open-mmlab/mmengine#1410), so only after this
+# import: a config's own custom_imports come after its bases. A package's
+# folder is looked up by the name given here; mmengine 0.10.7 mistakes
+# site-packages for that of a package installed in editable mode, but not of a
+# module.
 MODULE2PACKAGE.setdefault('inrn_mm', 'inrn_mm.registry')
 
 MODELS = Registry(

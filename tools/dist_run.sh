@@ -16,7 +16,7 @@ dist_run() {  # GPUS SCRIPT [ARGUMENTS]
     if [ "${NNODES:-1}" -gt 1 ]; then
         port=29500  # the nodes have to agree on one
     fi
-    exec "$PYTHON" -m torch.distributed.run \
+    exec "$PYTHON" "$TOOLS/dist_run.py" \
         --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" \
         --master-addr="${MASTER_ADDR:-127.0.0.1}" \
         --master-port="${PORT:-$port}" --nproc-per-node="$gpus" \

@@ -80,19 +80,24 @@ venv=${venv:-$PWD/.venv}
 # --- what the machine has ---------------------------------------------------
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 if [[ -n $python ]]; then
-    command -v "$python" >/dev/null || die "there is no '$python'; name an interpreter with --python."
+    command -v "$python" >/dev/null ||
+        die "there is no '$python'; name an interpreter with --python."
     new_enough "$python" ||
-        die "$("$python" --version 2>&1) is too old: 3.10 or newer is needed; name another with --python."
+        die "$("$python" --version 2>&1) is too old: 3.10 or newer is needed;" \
+            'name another with --python.'
     if ((use_venv)) && [[ -x $venv/bin/python ]]; then
         version='import sys; print("%d.%d" % sys.version_info[:2])'
         [[ $("$python" -c "$version") == $("$venv/bin/python" -c "$version") ]] ||
-            die "$venv is made with another Python than $python: delete it or name another folder with --venv."
+            die "$venv is made with another Python than $python: delete it or" \
+                'name another folder with --venv.'
     fi
 else
     for python in python3 python3.13 python3.12 python3.11 python3.10 ''; do
         [[ -z $python ]] || ! new_enough "$python" || break
     done
-    [[ -n $python ]] || die "no Python of 3.10 or newer was found (python3 is $(python3 --version 2>&1 || true)): install one or name it with --python."
+    [[ -n $python ]] ||
+        die 'no Python of 3.10 or newer was found (python3 is' \
+            "$(python3 --version 2>&1 || true)): install one or name it with --python."
 fi
 
 explicit=$device
@@ -104,9 +109,11 @@ if [[ -z $device ]]; then
 fi
 
 # --- steps ------------------------------------------------------------------
+torch_has_gpu() { "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; }
+
 finish() { # check, show the versions, go on to what was asked for
     local where=$device
-    if [[ $device == cuda ]] && ! "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+    if [[ $device == cuda ]] && ! torch_has_gpu; then
         say 'no GPU is visible: the ops are built for CUDA but run on the CPU here.'
         where=cpu
     fi
@@ -117,14 +124,15 @@ finish() { # check, show the versions, go on to what was asked for
 }
 
 add_package() { # in editable mode, without touching anything that is there
-    local spec="import importlib.util as u; s = u.find_spec('inrn_mm'); print(s.origin if s else '')"
-    if [[ $(cd / && "$py" -c "$spec") == "$PWD/inrn_mm/__init__.py" ]]; then return; fi
+    local find="import importlib.util as u; s = u.find_spec('inrn_mm')
+print(s.origin if s else '')"
+    if [[ $(cd / && "$py" -c "$find") == "$PWD/inrn_mm/__init__.py" ]]; then return; fi
     say 'adding this package in editable mode'
     # Its build needs setuptools, taken from the environment where it has one:
     # otherwise pip fetches one for the build alone.
-    local isolation=()
-    "$py" -c 'import setuptools; assert int(setuptools.__version__.split(".")[0]) > 70 or __import__("wheel")' 2>/dev/null &&
-        isolation=(--no-build-isolation)
+    local isolation=() builds='import setuptools
+assert int(setuptools.__version__.split(".")[0]) > 70 or __import__("wheel")'
+    "$py" -c "$builds" 2>/dev/null && isolation=(--no-build-isolation)
     if "$py" -m pip --version >/dev/null 2>&1; then
         "$py" -m pip install --quiet --disable-pip-version-check --no-deps \
             --root-user-action=ignore ${isolation[@]+"${isolation[@]}"} --editable .
@@ -140,7 +148,8 @@ if ((!use_venv)); then
     py=$(command -v "$python")
     for name in torch mmengine mmcv; do
         "$py" -c "import $name" 2>/dev/null ||
-            die "$py cannot import $name: with --no-venv a working stack must be there; without it, one is installed into .venv."
+            die "$py cannot import $name: with --no-venv a working stack must be" \
+                'there; without it, one is installed into .venv.'
     done
     add_package
     finish
@@ -170,7 +179,8 @@ start=$SECONDS
 if ! "$py" -m pip --version >/dev/null 2>&1; then
     free=$(df -Pk "$venv" | awk 'NR == 2 {print int($4 / 1048576)}')
     ((free >= 8)) ||
-        die "only $free GB are free in $venv; the environment needs 8 GB: free some or name another folder with --venv."
+        die "only $free GB are free in $venv; the environment needs 8 GB: free" \
+            'some or name another folder with --venv.'
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         die "$python has no venv module: install it (Debian: apt-get install python3-venv)."
     say "making $venv with $("$python" --version)"
@@ -201,7 +211,8 @@ install() { # one or more packages, in the versions of the lock
     fi
     pip_install --constraint requirements/constraints.txt "$@" && return
     ! grep -qi -e 'retrying' -e 'connection' "$log" ||
-        die 'the package index cannot be reached: check the network (packages come from where pip is configured to look).'
+        die 'the package index cannot be reached: check the network (packages' \
+            'come from where pip is configured to look).'
     cat "$log" >&2
     die 'a package could not be installed (messages above).'
 }
@@ -210,8 +221,10 @@ say "installing torch $TORCH (some 4 GB with its CUDA libraries)"
 install "torch==$TORCH" "torchvision==$TORCHVISION" 'setuptools>=80,<82' \
     wheel ninja psutil packaging
 if [[ $device == cuda && -z $explicit ]]; then
-    "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
-        die "there is a GPU but torch $TORCH cannot use it ($("$py" -c 'import torch; print("CUDA", torch.version.cuda)')): update the NVIDIA driver, or set up for the CPU with --cpu."
+    torch_has_gpu ||
+        die "there is a GPU but torch $TORCH cannot use it" \
+            "($("$py" -c 'import torch; print("CUDA", torch.version.cuda)')): update the" \
+            'NVIDIA driver, or set up for the CPU with --cpu.'
 fi
 
 say 'installing the OpenMMLab stack'
@@ -223,12 +236,14 @@ cat requirements/{runtime,det,cls,fit,demo,vis,tests}.txt |
 install -r "$list" opencv-python-headless
 # Two OpenCV wheels share the folder cv2, and removing one breaks the other.
 # The one without windows needs no system libraries.
-if [[ -n $(find "$venv"/lib/python3*/site-packages -maxdepth 1 -name 'opencv_python-*.dist-info') ]]; then
+if [[ -n $(find "$venv"/lib/python3*/site-packages -maxdepth 1 \
+    -name 'opencv_python-*.dist-info') ]]; then
     "$py" -m pip uninstall --quiet --yes opencv-python opencv-python-headless
     install --no-deps opencv-python-headless
 fi
 
 "$py" tools/build_mmcv.py --device "$device" ${wheel_dir:+--wheel-dir "$wheel_dir"}
 add_package
-say "done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s; activate it with: source ${venv#"$PWD"/}/bin/activate"
+say "done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s;" \
+    "activate it with: source ${venv#"$PWD"/}/bin/activate"
 finish

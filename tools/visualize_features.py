@@ -41,12 +41,15 @@ def main():
     from mmengine.registry import MODELS, init_default_scope
 
     from inrn_mm.engine import load_state, load_weights, user_errors
+    from inrn_mm.engine.config_types import is_distiller
     from inrn_mm.visualization.features import (draw_features, load_batch,
                                                 paired_features)
     with user_errors():
         cfg = Config.fromfile(args.config)
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
+        if args.allow_pickle and is_distiller(cfg.model):
+            cfg.model.allow_pickle = True  # of the teacher's checkpoint
         init_default_scope(cfg.get('default_scope', 'mmengine'))
         if 'data_preprocessor' in cfg:  # where mmpretrain has it
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)

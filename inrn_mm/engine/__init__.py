@@ -12,7 +12,7 @@ from .user_error import user_errors
 
 __all__ = [
     'AtomicCheckpointHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel',
-    'CheckpointFitHook', 'DatasetCheckHook', 'EpochSeedHook', 'NonFiniteLossHook',
-    'TeacherCheckHook', 'find_last_checkpoint', 'load_state', 'load_weights',
-    'make_loading_safe', 'user_errors'
+    'CheckpointFitHook', 'DatasetCheckHook', 'EpochSeedHook',
+    'NonFiniteLossHook', 'TeacherCheckHook', 'find_last_checkpoint',
+    'load_state', 'load_weights', 'make_loading_safe', 'user_errors'
 ]

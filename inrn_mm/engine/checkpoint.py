@@ -148,7 +148,18 @@ def load_weights(
 
 
 def plain_state(checkpoint: dict) -> OrderedDict:
-    """The state dict in a checkpoint, without DDP's ``module.`` prefix."""
+    """The state dict in a checkpoint, without DDP's ``module.`` prefix.
+
+    Args:
+        checkpoint (dict): A file's content: a state dict, or a dict with one
+            as ``state_dict``.
+
+    Returns:
+        OrderedDict: Name to tensor.
+
+    Raises:
+        ValueError: If there is no tensor in it.
+    """
     state = checkpoint.get('state_dict', checkpoint)
     plain = OrderedDict((re.sub(r'^module\.', '', key), value)
                         for key, value in state.items()

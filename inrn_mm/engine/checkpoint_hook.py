@@ -22,7 +22,12 @@ class AtomicBackend(LocalBackend):
     """Local files that appear under their name only when complete."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
-        """Write to a hidden file beside ``filepath``, then rename it."""
+        """Write to a hidden file beside ``filepath``, then rename it.
+
+        Args:
+            obj (bytes): What to write.
+            filepath (str | Path): Of the file; its folder is made.
+        """
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f'.{path.name}{PART}')

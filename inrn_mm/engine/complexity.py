@@ -59,6 +59,13 @@ def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
 
     Nothing is computed, so that whole frames are counted in no time.
     mmengine's counters trace the network, which meta tensors cannot be.
+
+    Args:
+        model (nn.Module): On the meta device.
+        *inputs (Tensor): Arguments of its forward, there too.
+
+    Returns:
+        dict: ``params``, ``flops`` and ``activations``.
     """
     sizes = []
     hooks = [
@@ -93,6 +100,9 @@ def count_config(config: str,
     Returns:
         dict: Counts of each top-level module by its name, and of all of them
         as ``'whole model'``.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
     """
     if not osp.isfile(config):
         raise FileNotFoundError(f'The config {config} does not exist.')

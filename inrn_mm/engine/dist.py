@@ -20,6 +20,7 @@ def check_devices(processes: int = 1) -> str:
         str: ``'cpu'`` or the accelerator's name, e.g. ``'cuda'``.
 
     Raises:
+        ValueError: If the number is below 1.
         RuntimeError: If there are too few, or if the machine has a GPU that
             torch cannot use and nobody said that the CPU is meant.
     """

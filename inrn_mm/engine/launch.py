@@ -1,9 +1,10 @@
 """From command-line arguments to a runner, for ``tools/train.py`` and
 ``tools/test.py``."""
 import argparse
+import contextlib
 import os.path as osp
 from copy import deepcopy
-from typing import Optional
+from typing import Iterator, List, Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -15,6 +16,7 @@ from mmengine.runner import Runner
 
 from .checkpoint import make_loading_safe
 from .checkpoint_hook import find_last_checkpoint
+from .config_types import is_distiller, type_name
 from .dataset_check import check_data_paths, explain_empty
 from .dist import check_devices, end_group, init_cpu_group
 
@@ -23,7 +25,20 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train as the arguments of ``tools/train.py`` say."""
+    """Train as the arguments of ``tools/train.py`` say.
+
+    Args:
+        args (Namespace): What :func:`load_config` reads, ``resume``, and the
+            flags ``amp``, ``auto_scale_lr``, ``no_validate``,
+            ``no_pin_memory`` and ``no_persistent_workers``.
+
+    Raises:
+        ValueError: If ``auto_scale_lr`` does not know the config's batch size,
+            or nothing is left of a dataset.
+        FileNotFoundError: If the config or its data are not there.
+        RuntimeError: If there is no GPU for ``amp``, or no device for a
+            process.
+    """
     cfg = load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -45,17 +60,24 @@ def train(args: argparse.Namespace) -> None:
     loaders = ['train_dataloader', 'val_dataloader']
     check_data_paths(cfg, loaders)
     runner = build_runner(cfg)
-    try:
+    with empty_explained(cfg, loaders):
         runner.train()
-    except ValueError as error:
-        if str(error) == 'need at least one array to concatenate':
-            raise ValueError(explain_empty(cfg, loaders)) from error
-        raise
     end_group(cfg.launcher)
 
 
 def test(args: argparse.Namespace) -> None:
-    """Evaluate as the arguments of ``tools/test.py`` say."""
+    """Evaluate as the arguments of ``tools/test.py`` say.
+
+    Args:
+        args (Namespace): What :func:`load_config` reads, ``checkpoint``,
+            ``out``, ``show``, ``show_dir``, ``wait_time`` and ``tta``.
+
+    Raises:
+        ValueError: If ``out`` is no pickle file, predictions cannot be drawn,
+            or nothing is left of the dataset.
+        FileNotFoundError: If the config or its data are not there.
+        RuntimeError: If there is no device for a process.
+    """
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -68,15 +90,36 @@ def test(args: argparse.Namespace) -> None:
     if args.tta:
         augment_test(cfg)
     cfg.custom_hooks.append(dict(type='CheckpointFitHook'))
-    check_data_paths(cfg, ['test_dataloader'])
+    loaders = ['test_dataloader']
+    check_data_paths(cfg, loaders)
     runner = build_runner(cfg)
-    if args.out:
-        detector = cfg.get('default_scope') == 'mmdet'
-        dump = 'DumpDetResults' if detector else 'DumpResults'
-        runner.test_evaluator.metrics.append(
-            METRICS.build(dict(type=dump, out_file_path=args.out)))
-    runner.test()
+    with empty_explained(cfg, loaders):
+        if args.out:  # builds the dataset
+            detector = cfg.get('default_scope') == 'mmdet'
+            dump = 'DumpDetResults' if detector else 'DumpResults'
+            runner.test_evaluator.metrics.append(
+                METRICS.build(dict(type=dump, out_file_path=args.out)))
+        runner.test()
     end_group(cfg.launcher)
+
+
+@contextlib.contextmanager
+def empty_explained(cfg: Config, loaders: List[str]) -> Iterator[None]:
+    """Say why a dataset is empty in place of numpy's words.
+
+    Args:
+        cfg (Config): The config that is run.
+        loaders (list[str]): Its dataloaders that are built.
+
+    Raises:
+        ValueError: If nothing is left of one of their datasets.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if str(error) == 'need at least one array to concatenate':
+            raise ValueError(explain_empty(cfg, loaders)) from error
+        raise
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -101,6 +144,8 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    if args.allow_pickle and is_distiller(cfg.get('model')):
+        cfg.model.allow_pickle = True  # of the teacher's checkpoint
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -116,7 +161,12 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def add_hooks(cfg: Config) -> None:
-    """Add this package's hooks, in a way that the dumped config runs too."""
+    """Add this package's hooks, in a way that the dumped config runs too.
+
+    Args:
+        cfg (Config): Changed in place. Hooks that it has stay as they are, but
+            for mmengine's CheckpointHook.
+    """
     hooks = cfg.setdefault('default_hooks', ConfigDict())
     saver = hooks.setdefault('checkpoint',
                              ConfigDict(type='CheckpointHook', interval=1))
@@ -124,9 +174,9 @@ def add_hooks(cfg: Config) -> None:
                                 CheckpointHook):
         saver.type = 'AtomicCheckpointHook'
     custom = list(cfg.get('custom_hooks') or [])
-    present = {hook.get('type') for hook in custom}
+    present = {type_name(hook) for hook in custom}
     added = list(HOOKS_ADDED)
-    if cfg.get('model', {}).get('type') == 'KnowledgeDistiller':
+    if is_distiller(cfg.get('model')):
         added.append('TeacherCheckHook')
     cfg.custom_hooks = custom + [
         dict(type=hook) for hook in added if hook not in present
@@ -186,7 +236,18 @@ def resume_from(cfg: Config, resume: Optional[str],
 
 def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
                      wait_time: float) -> None:
-    """Turn the visualization hook on: mmdet's, or the config's own."""
+    """Turn the visualization hook on: mmdet's, or the config's own.
+
+    Args:
+        cfg (Config): Changed in place.
+        show (bool): In a window.
+        show_dir (str, optional): Folder for the pictures; mmdet makes it below
+            the run's own folder in the work_dir.
+        wait_time (float): Seconds that a window stays.
+
+    Raises:
+        ValueError: If there is no such hook and the config is none of mmdet's.
+    """
     hooks = cfg.default_hooks
     if 'visualization' not in hooks:
         if cfg.get('default_scope') != 'mmdet':
@@ -205,8 +266,14 @@ def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
 
 
 def augment_test(cfg: Config) -> None:
-    """Wrap the model for test-time augmentation; flips unless the config has
-    a ``tta_model`` and ``tta_pipeline`` of its own."""
+    """Wrap the model for test-time augmentation.
+
+    Images are flipped, unless the config has a ``tta_model`` and
+    ``tta_pipeline`` of its own.
+
+    Args:
+        cfg (Config): Changed in place.
+    """
     detector = cfg.get('default_scope') == 'mmdet'
     tta_model = cfg.get('tta_model') or (
         dict(
@@ -235,6 +302,12 @@ def augment_test(cfg: Config) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the config's runner, on CPU processes if there is no GPU.
+
+    Args:
+        cfg (Config): Of :func:`load_config`.
+
+    Returns:
+        Runner: Ready to train or test.
 
     Raises:
         RuntimeError: If the processes would start from different checkpoints.

@@ -37,7 +37,18 @@ class NonFiniteLossHook(Hook):
                          batch_idx: int,
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
-        """Look at the losses of this iteration, if it tells any."""
+        """Look at the losses of this iteration, if it tells any.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Not used.
+            data_batch (dict, optional): Not used.
+            outputs (dict, optional): Name to loss.
+
+        Raises:
+            RuntimeError: If losses were not finite for ``patience``
+                iterations.
+        """
         if not outputs:
             return
         log = runner.message_hub.log_scalars
@@ -57,7 +68,15 @@ class NonFiniteLossHook(Hook):
                 f"{', '.join(bad)}. {_advice(runner)}")
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to write weights that are not numbers."""
+        """Refuse to write weights that are not numbers.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): What is to be written.
+
+        Raises:
+            RuntimeError: If a weight is NaN or infinite.
+        """
         bad = [
             name for name, value in checkpoint['state_dict'].items()
             if value.is_floating_point() and not torch.isfinite(value).all()

@@ -35,5 +35,16 @@ class RestrictedPickle:
         self.__name__ = 'RestrictedPickle'
 
     def load(self, file: BinaryIO, **kwargs) -> Any:
-        """As :func:`pickle.load`."""
+        """As :func:`pickle.load`.
+
+        Args:
+            file (BinaryIO): The file.
+            **kwargs: Of :class:`pickle.Unpickler`.
+
+        Returns:
+            object: Its content.
+
+        Raises:
+            pickle.UnpicklingError: If it asks for what is not allowed.
+        """
         return self.Unpickler(file, **kwargs).load()

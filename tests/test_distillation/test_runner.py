@@ -60,6 +60,17 @@ def test_resume_equals_an_uninterrupted_run(tmp_path):
                for k in full.model.state_dict())
 
 
+def test_schedule_in_epochs_under_a_loop_of_iterations(tmp_path):
+    losses = [
+        dict(
+            type='StageMSELoss',
+            pairs=[(0, 0)],
+            schedule=dict(stop=2, by_epoch=True))
+    ]
+    with pytest.raises(ValueError, match='IterBasedTrainLoop stays in epoch'):
+        run(tmp_path, 1, losses, train_cfg=dict(by_epoch=False, max_iters=9))
+
+
 def test_no_teacher_in_the_saved_file(tmp_path):
     runner = run(tmp_path, 1)
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)

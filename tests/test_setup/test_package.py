@@ -108,6 +108,38 @@ def test_configs_are_bases_for_a_users_config(installed, wheel, tmp_path):
     assert model == ['FasterRCNN', 'l']
 
 
+def run_outside(tmp_path, config, *command):
+    """Run Python on a user's config, outside of the repository."""
+    (tmp_path / 'mine.py').write_text(config)
+    env = dict(os.environ, PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES='-1')
+    env.pop('INRN_COCO_ROOT', None)
+    return subprocess.run([sys.executable, *command],
+                          cwd=tmp_path,
+                          env=env,
+                          capture_output=True,
+                          text=True)
+
+
+def test_a_users_config_in_our_tools(tmp_path):
+    done = run_outside(tmp_path, USER_CONFIG, ROOT / 'tools' / 'train.py',
+                       'mine.py')
+    # the config is read, but there is no COCO
+    assert re.search('^error: The data root data/coco/? does not exist',
+                     done.stderr, re.MULTILINE), done.stderr
+    assert done.returncode == 2
+
+
+def test_a_users_config_in_a_process_that_does_not_know_us(tmp_path):
+    """Such as mmdet's tools: by its path, not by ``inrn_mm::``."""
+    code = ("import sys; from mmengine import Config; "
+            "assert 'inrn_mm' not in sys.modules; "
+            "print(Config.fromfile('mine.py').model.backbone.arch)")
+    path = str(ROOT / 'configs') + '/'
+    done = run_outside(tmp_path, USER_CONFIG.replace('inrn_mm::', path), '-c',
+                       code)
+    assert done.stdout.split()[-1:] == ['l'], done.stderr
+
+
 def test_mim_extension_of_a_checkout_is_the_repository_itself():
     for name in ('configs', 'tools', 'model-index.yml'):
         assert (ROOT / 'inrn_mm' / '.mim' / name).samefile(ROOT / name)

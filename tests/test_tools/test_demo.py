@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from inrn_mm.demo import TASKS, DemoOptions, StepFailed, Steps, load_task
-from inrn_mm.demo.logs import read_metrics, read_scalars
 from inrn_mm.demo.steps import clock
+from inrn_mm.utils.logs import read_metrics, read_scalars
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,28 +152,6 @@ def test_step_ends_when_the_demo_is_killed(tmp_path):
     assert beats.read_text() == last
 
 
-def test_logs_of_a_resumed_training_count_each_iteration_once(tmp_path):
-    runs = {
-        '20250101_000000': [(8, 1.), (16, 2.), (24, 9.)],
-        '20250101_000100': [(24, 3.), (32, 4.)],
-    }
-    for name, points in runs.items():
-        file = tmp_path / name / 'vis_data' / 'scalars.json'
-        file.parent.mkdir(parents=True)
-        lines = [
-            json.dumps(
-                dict(step=i, time=0.5, loss=v + 1, loss_cls=v, loss_kd=1.))
-            for i, v in points
-        ]
-        lines.append(json.dumps({'coco/bbox_mAP': 0.5, 'step': 2}))
-        file.write_text('\n'.join([*lines, '{"step": 40, "lo']))
-    train, val = read_scalars(tmp_path)
-    assert [line['iter'] for line in train] == [8, 16, 24, 32]
-    assert [line['iterations'] for line in train] == [8] * 4
-    assert [line['losses']['loss_cls'] for line in train] == [1, 2, 3, 4]
-    assert val == [{'coco/bbox_mAP': 0.5, 'step': 2, 'iter': 32}]
-
-
 def test_times_are_written_as_people_say_them():
     assert [clock(s)
             for s in (0.4, 59.6, 125)] == ['0 s', '1 min 00 s', '2 min 05 s']
@@ -245,7 +223,8 @@ def test_fitting_demo(tmp_path, monkeypatch, capsys):
     for name in fitting.METHODS:
         metrics = json.loads((tmp_path / name / 'metrics.json').read_text())
         assert metrics['shape'] == [1, 48, 48, 3]
-        assert metrics['bytes'] == (tmp_path / name / 'fit.inrn').stat().st_size
+        size = (tmp_path / name / 'fit.inrn').stat().st_size
+        assert metrics['bytes'] == size
     capsys.readouterr()
     load_task('fitting')(tmp_path, options, ROOT)
     assert capsys.readouterr().out.count('already done') == 5

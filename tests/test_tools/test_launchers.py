@@ -59,6 +59,29 @@ def test_more_processes_than_devices(environment):
     assert time.time() - start < 120
 
 
+def test_only_the_sentence_of_a_process_that_ends_with_one(
+        environment, tmp_path):
+    """And the launcher's summary of one that dies."""
+    children = dict(
+        said="sys.exit(print('error: wrong', file=sys.stderr) or 2)",
+        died='os.kill(os.getpid(), 9)')
+    runs = {}
+    for name, last in children.items():
+        script = tmp_path / f'{name}.py'
+        script.write_text(f'import os, sys\n{last}\n')
+        runs[name] = subprocess.Popen(
+            [sys.executable, TOOLS / 'dist_run.py', '--standalone', script],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True)
+    errors = {name: run.communicate(timeout=200)[1]
+              for name, run in runs.items()}
+    assert runs['said'].returncode == 2
+    assert errors['said'] == 'error: wrong\n'
+    assert runs['died'].returncode == 128 + 9
+    assert re.search(r'exitcode  : -9 .*Signal 9', errors['died'], re.DOTALL)
+
+
 def test_two_cpu_processes_train_and_validate(tiny_coco, environment,
                                               tmp_path):
     widths = (8, 8, 16, 16)
@@ -138,18 +161,19 @@ def test_slurm_test(slurm):
 def test_several_nodes_and_test_arguments(environment, tmp_path):
     # a python that does not start anything
     python = tmp_path / 'python'
-    python.write_text('#!/bin/sh\n[ "$1" = -m ] && echo "$@" || echo 12345\n')
+    python.write_text('#!/bin/sh\ncase "$1" in *dist_run.py) echo "$@";; '
+                      '*) echo 12345;; esac\n')
     python.chmod(0o755)
     env = dict(environment, PYTHON=str(python))
     result = bash('dist_test.sh', 'c.py', 'x.pth', 2, '--tta', env=env)
     assert result.stdout == (
-        '-m torch.distributed.run --nnodes=1 --node-rank=0 '
+        f'{TOOLS}/dist_run.py --nnodes=1 --node-rank=0 '
         '--master-addr=127.0.0.1 --master-port=12345 --nproc-per-node=2 '
         f'{TOOLS}/test.py c.py x.pth --tta --launcher pytorch\n')
     env.update(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1')
     result = bash('dist_train.sh', 'c.py', 8, env=env)
     assert result.stdout == (
-        '-m torch.distributed.run --nnodes=2 --node-rank=1 '
+        f'{TOOLS}/dist_run.py --nnodes=2 --node-rank=1 '
         '--master-addr=10.0.0.1 --master-port=29500 --nproc-per-node=8 '
         f'{TOOLS}/train.py c.py --launcher pytorch\n')
     env.update(PORT='4000')

@@ -1,9 +1,12 @@
 """tools/train.py and tools/test.py on a tiny detector."""
 import pickle
+import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -183,6 +186,25 @@ def test_plain_and_distilled_fit_each_other(config, distilled, trained,
             assert np.array_equal(one, other)
 
 
+def test_teacher_that_must_be_unpickled(distilled, trained, run_tool, tmp_path,
+                                        capsys):
+    teacher = tmp_path / 'teacher.pth'
+    state = load_state(trained / 'epoch_3.pth')['state_dict']
+    torch.save(dict(state_dict=state, meta=SimpleNamespace()), teacher)
+    config = tmp_path / 'scoped.py'
+    config.write_text(
+        f"_base_ = '{distilled}'\n"
+        "model = dict(type='inrn_mm.KnowledgeDistiller', "
+        f"teacher_checkpoint='{teacher}')\n"
+        "custom_hooks = [dict(type='TeacherCheckHook', num_batches=0)]\n")
+    error = error_of(capsys, run_tool, 'train.py', config, '--work-dir',
+                     tmp_path)
+    assert 'SimpleNamespace' in error and '--allow-pickle' in error
+    run_tool('train.py', config, '--work-dir', tmp_path, '--allow-pickle',
+             '--no-validate')
+    assert (tmp_path / 'epoch_1.pth').is_file()
+
+
 def test_checkpoint_of_another_model(config, run_tool, tmp_path, capsys):
     torch.save(dict(state_dict=torch.nn.Linear(2, 2).state_dict()),
                tmp_path / 'other.pth')
@@ -223,6 +245,30 @@ def test_missing_files(script, config, run_tool, tmp_path, capsys):
         error = error_of(capsys, run_tool, script, config, *checkpoint,
                          '--work-dir', tmp_path)
         assert 'Checkpoint gone.pth does not exist' in error
+
+
+@pytest.mark.parametrize('script', ['train.py', 'test.py'])
+def test_data_that_does_not_fit(script, config, tiny_coco, trained, run_tool,
+                                tmp_path, capsys):
+    checkpoint = [trained / 'epoch_3.pth'] if script == 'test.py' else []
+    kind = script[:-len('.py')]
+    shutil.copy(tiny_coco['ann_file'], tmp_path)
+
+    def error(*options):
+        return error_of(capsys, run_tool, script, config, *checkpoint,
+                        '--work-dir', tmp_path, '--cfg-options',
+                        *(f'{kind}_dataloader.dataset.{o}' for o in options))
+
+    assert re.search(
+        rf'6 of 6 images looked for of the {kind} dataset do not exist, the '
+        rf'first is {tmp_path}.*set {kind}_dataloader\.dataset\.data_prefix',
+        error(f'data_root={tmp_path}'))
+    assert f'Only 1 of the 3 categories in metainfo.classes of the {kind} ' \
+        'dataset' in error('metainfo.classes=box,cat,dog')
+    (tmp_path / 'none.json').write_text(
+        '{"images": [], "annotations": [], "categories": []}')
+    assert 'none.json has 0 images' in error(
+        f'ann_file={tmp_path}/none.json')
 
 
 def test_auto_scale_lr_needs_a_base(config, run_tool, tmp_path, capsys):
