@@ -13,8 +13,9 @@ EXAMPLES = """examples:
   python tools/compare_fits.py photo.png \\
       --configs configs/fitting/{inrn,siren,finer,fourier}_image.py \\
       --parameters 100000 --max-seconds 60 --out work_dirs/compare_photo
-  python tools/compare_fits.py data/bunny --size 180 320 --parameters 1500000 \\
-      --configs configs/fitting/{inrn,nerv,hnerv}_video.py --max-seconds 600
+  python tools/compare_fits.py data/bunny --size 180 320 \\
+      --configs configs/fitting/{inrn,nerv,hnerv}_video.py \\
+      --parameters 1500000 --max-seconds 600
   (the same again after an interruption)"""
 
 

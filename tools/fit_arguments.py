@@ -81,7 +81,9 @@ def make_parser(description: str, examples: str,
         help='go on from this checkpoint; without a name, from the last '
         'readable one of the work_dir')
     parser.add_argument(
-        '--force', action='store_true', help='overwrite earlier products')
+        '--force',
+        action='store_true',
+        help='begin anew over earlier products and checkpoints')
     parser.add_argument(
         '--amp',
         action='store_true',

@@ -1,4 +1,4 @@
-# NeRV-S; model.net.arch=m and l are the larger ones.
+# NeRV-S: 3.2 million parameters at 720 x 1280.
 _base_ = './_base_/video.py'
 
 model = dict(net=dict(type='NeRV', arch='s'), loss=dict(alpha=0.7, norm='l1'))

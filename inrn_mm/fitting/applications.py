@@ -3,16 +3,20 @@ without the noise. Each function measures it against the usual way."""
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 import numpy as np
 
 from .codec import read_fit
 from .compare import choose_boxes, draw_grid, fit_once, load_target
 from .files import to_rgb8, write_frames, write_image
-from .job import FIT, FitJob, write_json
+from .job import FIT, METRICS, FitJob, write_json
 from .measure import Meter, open_fitter, pixels_of
+from .settings import begun, clear, need_free, settings_of, write_settings
 from .signal import Signal
+
+FITTED = 'fit'  # folder of the fit
+PICTURES = ('result.png', 'grid.png', METRICS)
 
 
 def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
@@ -28,7 +32,9 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
         and of bicubic interpolation of the shrunk image.
 
     Raises:
-        ValueError: If the input is no image, or the factor below 2.
+        ValueError: If the input is no image, the factor below 2, or the
+            folder of another input or other settings.
+        FileExistsError: If the folder has products of something else.
     """
     import cv2
     target = load_target(job)
@@ -44,6 +50,7 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
     shrunk = target.array()[0]
     shrunk = cv2.resize(shrunk, small[::-1], interpolation=cv2.INTER_AREA)
     source = out / 'small.png'
+    _begin(job, out, ('small.png', *PICTURES), task='superres', factor=factor)
     write_image(source, shrunk.reshape(*small, -1))
     fit_once(
         replace(
@@ -51,8 +58,8 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
             input=str(source),
             size=None,
             crop=None,
-            work_dir=str(out / 'fit')))
-    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+            work_dir=str(out / FITTED)))
+    fitter = open_fitter(read_fit(out / FITTED / FIT))
     pictures = {
         'fit':
         next(pixels_of(fitter, size=(height, width))),
@@ -76,13 +83,16 @@ def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
         mean of both neighbours.
 
     Raises:
-        ValueError: If there are less than three frames.
+        ValueError: If there are less than three frames, or the folder is of
+            another input or other settings.
+        FileExistsError: If the folder has products of something else.
     """
     target = load_target(job)
     count = (target.shape[0] - 1) // 2
     if count < 1:
         raise ValueError('Interpolation needs three frames or more, the input '
                          f'has {target.shape[0]}.')
+    _begin(job, out, ('between', METRICS), task='interpolate')
     # the last even frame ends the fit: what is beyond is no interpolation
     frames = None if job.frames is None else count + 1
     fit_once(
@@ -90,11 +100,11 @@ def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
             job,
             stride=2 * job.stride,
             frames=frames,
-            work_dir=str(out / 'fit')))
+            work_dir=str(out / FITTED)))
     data = target.array()
     between = Signal(target.data[1:2 * count:2], None, target.max_value,
                      target.fps)
-    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+    fitter = open_fitter(read_fit(out / FITTED / FIT))
     fitted = list(pixels_of(fitter, frames=[i + 0.5 for i in range(count)]))
     blended = [
         np.round((data[i - 1].astype(np.float64) + data[i + 1]) / 2).astype(
@@ -105,7 +115,7 @@ def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
     for name, pictures in (('fit', fitted), ('mean of both neighbours',
                                              blended)):
         found[name] = _figures(between, pictures)
-    write_json(out / 'metrics.json', found)
+    write_json(out / METRICS, found)
     return found
 
 
@@ -131,7 +141,9 @@ def denoise(job: FitJob,
         the fit, of total-variation denoising and of non-local means.
 
     Raises:
-        ValueError: If the input is no 8-bit image, or sigma not positive.
+        ValueError: If the input is no 8-bit image, sigma not positive, or the
+            folder of another input or other settings.
+        FileExistsError: If the folder has products of something else.
     """
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
     target = load_target(job)
@@ -143,6 +155,12 @@ def denoise(job: FitJob,
     clean = target.array()[0]
     noise = np.random.default_rng(seed).normal(0, sigma, clean.shape)
     noisy = np.round((clean + noise).clip(0, 255)).astype(np.uint8)
+    _begin(
+        job,
+        out, ('noisy.png', *PICTURES),
+        task='denoise',
+        sigma=sigma,
+        seed=seed)
     write_image(out / 'noisy.png', noisy)
     # known to the user who knows sigma; clipping makes it a little smaller
     level = 20 * math.log10(255 / sigma)
@@ -153,8 +171,8 @@ def denoise(job: FitJob,
             size=None,
             crop=None,
             target_psnr=level,
-            work_dir=str(out / 'fit')))
-    fitter = open_fitter(read_fit(out / 'fit' / FIT))
+            work_dir=str(out / FITTED)))
+    fitter = open_fitter(read_fit(out / FITTED / FIT))
     scaled = noisy / 255.
     pictures = {
         'noisy':
@@ -179,7 +197,15 @@ def denoise(job: FitJob,
 
 
 def markdown(found: Dict[str, Dict]) -> str:
-    """The figures of one of these as a Markdown table."""
+    """The figures of one of these as a Markdown table.
+
+    Args:
+        found (dict[str, dict]): Name to quality, with ``psnr`` (dB) and, where
+            known, ``ssim`` and ``ms_ssim``.
+
+    Returns:
+        str: A row for each name.
+    """
     titles = dict(psnr='PSNR (dB)', ssim='SSIM', ms_ssim='MS-SSIM')
     keys = [key for key in titles if key in next(iter(found.values()))]
     lines = [
@@ -193,6 +219,19 @@ def markdown(found: Dict[str, Dict]) -> str:
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return '\n'.join(lines)
+
+
+def _begin(job: FitJob, out: Path, products: Sequence[str], **more) -> None:
+    """Make a folder that of this very task, or see that it is."""
+    settings = dict(settings_of(job), **more)
+    if begun(out, settings, job.force):
+        return
+    if job.force:
+        (out / METRICS).unlink(missing_ok=True)
+        clear(out / FITTED)
+    else:
+        need_free(out, products)
+    write_settings(out, settings)
 
 
 def _judge(target: Signal, pictures: Dict[str, np.ndarray],
@@ -215,7 +254,7 @@ def _judge(target: Signal, pictures: Dict[str, np.ndarray],
         for name, picture in pictures.items()
     })
     write_image(out / 'grid.png', draw_grid(titled, choose_boxes(truth)))
-    write_json(out / 'metrics.json', found)
+    write_json(out / METRICS, found)
     return found
 
 

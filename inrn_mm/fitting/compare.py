@@ -12,13 +12,9 @@ from .files import to_rgb8, whole, write_image
 from .job import FIT, METRICS, FitJob, run_fit
 from .measure import open_fitter, pixels_of
 from .plots import write_curves
+from .settings import begun, settings_of
 from .signal import Signal, load_signal
 
-# What makes two fits the same: another value is another fit.
-SETTINGS = ('input', 'config', 'size', 'crop', 'frames', 'stride',
-            'parameters', 'max_seconds', 'target_psnr', 'bits', 'prune',
-            'cfg_options')
-SETTINGS_FILE = 'settings.json'
 # Title, key, and how a figure is shown.
 COLUMNS = (
     ('parameters', 'parameters', '{:,}'),
@@ -45,30 +41,15 @@ def fit_once(job: FitJob) -> Dict:
         dict: See :func:`run_fit`.
 
     Raises:
-        ValueError: If the work_dir is that of a fit with other settings.
+        ValueError: If the work_dir is that of a fit with other settings, and
+            ``force`` was not given.
     """
     folder = Path(job.work_dir)
-    wanted = json.loads(
-        json.dumps({name: getattr(job, name)
-                    for name in SETTINGS},
-                   default=str))
-    path = folder / SETTINGS_FILE
-    if path.is_file():
-        found = json.loads(path.read_text())
-        changed = [name for name in SETTINGS if found[name] != wanted[name]]
-        if changed and not job.force:
-            name = changed[0]
-            raise ValueError(
-                f'{folder} was begun with {name}={found[name]}, not '
-                f'{wanted[name]}: use the same, another folder, or --force.')
-        if not changed and (folder / METRICS).is_file():
+    if begun(folder, settings_of(job), job.force):
+        if (folder / METRICS).is_file():
             print(f'{folder.name}: done before', flush=True)
             return json.loads((folder / METRICS).read_text())
-        if not changed:
-            job = replace(job, resume='auto')
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        part.write_text(json.dumps(wanted, indent=1) + '\n')
+        job = replace(job, resume='auto')
     print(f'{folder.name}: fitting', flush=True)
     return run_fit(job)
 
@@ -118,7 +99,14 @@ def load_target(job: FitJob) -> Signal:
 
 
 def markdown(rows: Sequence[Dict]) -> str:
-    """The table as Markdown; the best PSNR is bold."""
+    """The table as Markdown; the best PSNR is bold.
+
+    Args:
+        rows (Sequence[dict]): See :func:`compare`; figures may be missing.
+
+    Returns:
+        str: Table, and below it what was fitted on which machine.
+    """
     columns = [c for c in COLUMNS if any(c[1] in row for row in rows)]
     lines = [
         '| method | ' + ' | '.join(title for title, *_ in columns) + ' |',
@@ -148,7 +136,12 @@ def markdown(rows: Sequence[Dict]) -> str:
 
 
 def write_tables(rows: Sequence[Dict], out: Path) -> None:
-    """Write ``table.md``, ``table.csv`` and ``table.json``."""
+    """Write ``table.md``, ``table.csv`` and ``table.json``.
+
+    Args:
+        rows (Sequence[dict]): See :func:`compare`.
+        out (Path): Folder; made if it is not there.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with whole(out / 'table.md') as part:
         part.write_text(markdown(rows))
@@ -275,6 +268,16 @@ def choose_boxes(picture: np.ndarray, number: int = 2) -> List[Box]:
 def make_jobs(input: str, configs: Iterable[str], out: Path,
               **settings) -> Dict[str, FitJob]:
     """A job for each config, named after it, in its own folder of ``out``.
+
+    Args:
+        input (str): Image, folder of frames or video.
+        configs (Iterable[str]): Config files.
+        out (Path): Folder of all.
+        **settings: Other fields of :class:`FitJob`.
+
+    Returns:
+        dict[str, FitJob]: Name of the config, without its ending ``_image`` or
+        ``_video``, to job.
 
     Raises:
         ValueError: If two configs have the same name.

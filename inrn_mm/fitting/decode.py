@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence, Union
 from .codec import check_free, read_fit
 from .files import (is_image, is_video, write_frames, write_image, write_video)
 from .measure import open_fitter, pixels_of
+from .memory import check_decoding
 
 
 def decode_file(file: str,
@@ -42,6 +43,7 @@ def decode_file(file: str,
         ValueError: If the file is unusable, frames or crop are outside, or
             several frames are to go into one image.
         FileExistsError: If ``out`` is there and ``force`` was not given.
+        MemoryError: If a frame does not fit into the memory.
     """
     if not (is_image(out) or is_video(out)) and Path(out).suffix:
         raise ValueError(f'{out} is no name of an image, a video or a folder: '
@@ -55,6 +57,7 @@ def decode_file(file: str,
             f'{out} is one image and {len(numbers)} frames are to be decoded: '
             'choose one by --frames, or name a folder or a video.')
     fitter = open_fitter(fit, device)
+    check_decoding(fitter, size, crop)
     start = time.perf_counter()
     pixels = pixels_of(fitter, frames=numbers, size=size, crop=crop)
     if is_image(out):
@@ -81,6 +84,14 @@ def describe_file(file: Union[str, Path]) -> str:
 
 def select_frames(text: Optional[str], count: int) -> List[int]:
     """The frames of a slice ``a:b``, ``a:b:step``, or of a number.
+
+    Args:
+        text (str, optional): None for all.
+        count (int): Frames that there are.
+
+    Returns:
+        list[int]: Numbers of frames; a number given by itself is not compared
+        with ``count``.
 
     Raises:
         ValueError: If it is neither, or selects nothing.

@@ -19,7 +19,7 @@ def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
     Args:
         path (str | Path): For example ``out.png``.
         pixels (np.ndarray): Shape ``(H, W, C)`` of 1, 3 (RGB) or 4 channels:
-            uint8, uint16 (PNG and TIFF) or float32 (TIFF and EXR).
+            uint8, uint16 (PNG and TIFF) or float32 (TIFF).
 
     Raises:
         ValueError: If the format cannot hold that.
@@ -32,7 +32,7 @@ def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
     deep = pixels.dtype != np.uint8
     allowed = {
         np.dtype('uint16'): ('.png', '.tif', '.tiff')
-    }.get(pixels.dtype, ('.tif', '.tiff', '.exr'))
+    }.get(pixels.dtype, ('.tif', '.tiff'))
     if suffix not in (allowed if deep else IMAGES):
         raise ValueError(
             f'{path} cannot be written: pixels of {pixels.dtype} go into '
@@ -45,7 +45,8 @@ def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
         if not written:
             raise ValueError(
                 f'{path} cannot be written with {pixels.shape[2]} channels of '
-                f'{pixels.dtype} by OpenCV: use a name ending in .png.')
+                f'{pixels.dtype} by OpenCV: use a name ending in '
+                f"{'.tiff' if pixels.dtype.kind == 'f' else '.png'}.")
 
 
 def write_frames(folder: Union[str, Path],

@@ -11,17 +11,22 @@ from mmengine.runner import Runner
 
 from ..engine.launch import build_runner, enable_amp, load_config, resume_from
 from ..utils.machine import describe
-from .codec import check_free, read_fit, sparsity, write_fit
+from .codec import read_fit, sparsity, write_fit
 from .codec.compact import plain_config
 from .files import whole, write_frames, write_image, write_video
 from .fitter import SignalFitter
 from .measure import Meter, file_figures, open_fitter, pixels_of
 from .plots import write_curves, write_error_map
 from .scaling import scale_to
+from .settings import (clear, need_free, need_same, read_settings, settings_of,
+                       write_settings)
 from .signal import Signal, load_signal
 
 FIT, METRICS = 'fit.inrn', 'metrics.json'
 ERROR, CURVE = 'error.png', 'psnr.png'
+# What is not overwritten unasked; the checkpoints are hours of training.
+PRODUCTS = (FIT, METRICS, ERROR, CURVE, 'fitted.png', 'fitted.tiff',
+            'fitted.mp4', 'fitted', 'last_checkpoint', 'iter_*.pth')
 
 
 @dataclass
@@ -88,7 +93,7 @@ def run_fit(job: FitJob) -> Dict:
 
     They are ``fit.inrn``, what it decodes to (``fitted.png``, or
     ``fitted.mp4`` of a video), ``error.png``, ``psnr.png`` and
-    ``metrics.json``.
+    ``metrics.json``; ``settings.json`` says what the fit is of.
 
     Args:
         job (FitJob): What to do.
@@ -97,18 +102,31 @@ def run_fit(job: FitJob) -> Dict:
         dict: The content of ``metrics.json``.
 
     Raises:
-        FileExistsError: If products are there, and neither ``force`` nor
-            ``resume`` was given.
+        FileExistsError: If products or checkpoints are there, and neither
+            ``force`` was given nor is it resumed from there.
         FileNotFoundError: If input or config do not exist.
-        ValueError: If the input is unusable or an option wrong.
+        ValueError: If the input is unusable, an option wrong, or the fit to
+            resume is of another input or has other settings.
         MemoryError: If the memory will not do.
     """
     out = Path(job.work_dir)
-    if job.resume is None:
-        for name in (FIT, METRICS):
-            check_free(out / name, job.force)
+    settings = settings_of(job)
     cfg = job_config(job)
+    # begun, even if it ended before its first checkpoint
+    begun = cfg.get('resume') or (job.resume and read_settings(out))
+    source = Path(cfg.load_from).parent if cfg.get('resume') else out
+    if begun:
+        need_same(source, settings)
+    fresh = not begun or source.resolve() != out.resolve()
+    if fresh and not job.force:
+        need_free(
+            out, PRODUCTS,
+            'go on with its fit by --resume, overwrite it with --force')
     runner = build_runner(cfg)
+    if is_main_process():  # now that config and input are known to be usable
+        if fresh:
+            clear(out)
+        write_settings(out, settings)
     runner.train()
     metrics = dict(
         input=str(job.input), config=str(job.config), **figures_of(runner))
@@ -198,7 +216,14 @@ def export(fitter: SignalFitter, net_cfg: dict, out: Path,
 
 
 def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
-    """Write decoded frames under ``fitted``, as suits them."""
+    """Write decoded frames under ``fitted``, as suits them.
+
+    Args:
+        out (Path): Folder.
+        frames (Iterator[np.ndarray]): Pixels ``(H, W, C)`` of each frame.
+        signal (Signal): That they are of; its data is not needed.
+        save_frames (bool): Of a video: PNG files in place of an mp4.
+    """
     if signal.shape[0] == 1:
         suffix = '.tiff' if signal.max_value == 1 else '.png'
         write_image(out / f'fitted{suffix}', next(frames))
@@ -244,7 +269,12 @@ def fitter_of(runner: Runner) -> SignalFitter:
 
 
 def write_json(path: Path, content: Dict) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all.
+
+    Args:
+        path (Path): Of the file.
+        content (dict): Of JSON types.
+    """
     with whole(path) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
 

@@ -10,7 +10,11 @@ from .fitter import SignalFitter
 
 
 class Numbers(Dataset):
-    """``dict(inputs=i)`` for i below a number."""
+    """``dict(inputs=i)`` for i below a number.
+
+    Args:
+        length (int): The number.
+    """
 
     metainfo: dict = {}
 
@@ -80,7 +84,13 @@ class FitValLoop(ValLoop):
 
 @LOOPS.register_module()
 class FitTestLoop(TestLoop):
-    """As :class:`FitValLoop`, for tools/test.py."""
+    """As :class:`FitValLoop`, for tools/test.py.
+
+    Args:
+        runner (Runner): Of a :class:`SignalFitter`.
+        dataloader (dict): See :class:`FitTrainLoop`.
+        evaluator (Evaluator | dict | list): Metrics.
+    """
 
     def __init__(self, runner: Runner, dataloader: dict, evaluator) -> None:
         count = _fitter(runner).signal.shape[0]

@@ -77,7 +77,15 @@ class Meter:
 
 
 def pixels_of(fitter: SignalFitter, **decode) -> Iterator[np.ndarray]:
-    """Decoded frames as rounded pixels; see :meth:`SignalFitter.decode`."""
+    """Decode to rounded pixels.
+
+    Args:
+        fitter (SignalFitter): With its network's weights.
+        **decode: Arguments of :meth:`SignalFitter.decode`.
+
+    Returns:
+        Iterator[np.ndarray]: ``(H, W, C)`` of each frame.
+    """
     for frame in fitter.decode(**decode):
         yield fitter.to_pixels(frame)
 
@@ -118,7 +126,17 @@ def measure(fit: CompactFit, target: Signal) -> Tuple[Dict, Meter]:
 
 def file_figures(fit: CompactFit, fitter: SignalFitter,
                  meter: Meter) -> Dict[str, float]:
-    """All figures of a file whose frames have passed the meter."""
+    """All figures of a file whose frames have passed the meter.
+
+    Args:
+        fit (CompactFit): The file.
+        fitter (SignalFitter): That decodes it; decodes some frames again, to
+            be timed.
+        meter (Meter): That the frames have passed.
+
+    Returns:
+        dict[str, float]: See :func:`measure`.
+    """
     return dict(
         meter.figures(),
         bytes=fit.size,

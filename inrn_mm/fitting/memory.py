@@ -1,6 +1,7 @@
 """How much memory a training step takes, found without running it."""
 import copy
-from typing import Dict
+import math
+from typing import Dict, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,23 +10,70 @@ from .signal import free_memory
 
 
 def check_memory(fitter: nn.Module, batch_size: int) -> None:
-    """See :meth:`SignalFitter.check_memory`."""
+    """See :meth:`SignalFitter.check_memory`.
+
+    Args:
+        fitter (SignalFitter): To be trained.
+        batch_size (int): Items of a step.
+
+    Raises:
+        MemoryError: If more is needed than is free.
+    """
     needed = step_memory(fitter, batch_size)
     free = free_memory(fitter.device)
     if needed <= free:
         return
     _, height, width, _ = fitter.signal.shape
     if fitter.net.kind == 'frame':
-        advice = ('fit a smaller size (model.signal.size=[H,W]), or a pixel '
-                  'network such as SIREN on tiles (model.tile=256)')
+        advice = ('give a smaller --size, or a pixel network such as SIREN, '
+                  'on tiles (--cfg-options model.tile=256)')
     elif fitter.tile is None:
-        advice = 'train on tiles (model.tile=256)'
+        advice = 'train on tiles (--cfg-options model.tile=256)'
     else:
-        advice = f'train on smaller tiles than model.tile={fitter.tile}'
+        advice = ('train on smaller tiles (--cfg-options '
+                  f'model.tile={max(fitter.tile // 2, 1)})')
+    if batch_size > 1:
+        advice += ', or a smaller batch (train_dataloader.batch_size=1)'
     raise MemoryError(
         f'A training step of {type(fitter.net).__name__} on {width} x '
         f'{height} pixels takes about {needed / 2**30:.1f} GiB and '
-        f'{free / 2**30:.1f} GiB are free: {advice}, or a smaller batch.')
+        f'{free / 2**30:.1f} GiB are free: {advice}.')
+
+
+def check_decoding(fitter: nn.Module,
+                   size: Optional[Sequence[int]] = None,
+                   crop: Optional[Sequence[int]] = None) -> None:
+    """Refuse to decode frames that do not fit into the memory.
+
+    Args:
+        fitter (SignalFitter): That decodes.
+        size (Sequence[int], optional): Height and width.
+            Defaults to None, the signal's.
+        crop (Sequence[int], optional): Top, left, height and width.
+            Defaults to None, all.
+
+    Raises:
+        MemoryError: If one takes more than is free.
+    """
+    _, *native, channels = fitter.signal.shape
+    size = list(size or native)
+    shown = list(crop[2:] if crop else size)
+    # the frame, and its copies as it is rounded to pixels
+    floats, whole = 4 * math.prod(shown), 0
+    if fitter.net.kind == 'frame' and size != native:
+        whole = math.prod(size)
+    elif fitter.net.halo and any(w % n for w, n in zip(size, native)):
+        whole = math.prod(-(-w // n) * n for w, n in zip(size, native))
+    needed = 4 * channels * max(floats, 3 * whole)
+    free = min(free_memory(fitter.device), free_memory())
+    if needed > free:
+        # where all of it is made, a part does not take less
+        height, width = size if whole else shown
+        part = '' if whole else ', or a --crop'
+        raise MemoryError(
+            f'Decoding {width} x {height} pixels takes about '
+            f'{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: '
+            f'give a smaller --size{part}.')
 
 
 def step_memory(fitter: nn.Module, batch_size: int) -> int:

@@ -25,7 +25,12 @@ def error_picture(error: np.ndarray) -> np.ndarray:
 
 
 def write_error_map(path: Path, error: np.ndarray) -> None:
-    """Write :func:`error_picture`."""
+    """Write :func:`error_picture`.
+
+    Args:
+        path (Path): For example ``error.png``.
+        error (np.ndarray): Shape ``(H, W)``, in [0, 1].
+    """
     write_image(path, error_picture(error))
 
 

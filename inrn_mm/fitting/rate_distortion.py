@@ -82,7 +82,12 @@ def codec_points(target: Signal) -> List[Dict]:
 
 
 def write_points(points: Sequence[Dict], out: Path) -> None:
-    """Write ``rd.csv``, ``rd.json`` and ``rd.png``."""
+    """Write ``rd.csv``, ``rd.json`` and ``rd.png``.
+
+    Args:
+        points (Sequence[dict]): See :func:`rate_distortion`.
+        out (Path): Folder; made if it is not there.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with whole(out / 'rd.csv') as part, open(part, 'w', newline='') as file:
         writer = csv.DictWriter(file, KEYS, extrasaction='ignore')

@@ -49,13 +49,28 @@ def scale_to(net_cfg: dict, shape: Sequence[int], parameters: int) -> dict:
 
 
 def count(net_cfg: dict, shape: Sequence[int]) -> int:
-    """int: Parameters that decoding needs; no memory is taken for them."""
+    """Count what decoding needs; no memory is taken for it.
+
+    Args:
+        net_cfg (dict): Config of a :class:`FittingNet`.
+        shape (Sequence[int]): Frames, height, width and channels.
+
+    Returns:
+        int: Number of parameters.
+    """
     with torch.device('meta'):
         return MODELS.build(dict(net_cfg, shape=shape)).num_parameters
 
 
 def scaled(net_cfg: dict, factor: float) -> dict:
     """A network's config with all widths multiplied.
+
+    Args:
+        net_cfg (dict): Config of a :class:`FittingNet`; left as it is.
+        factor (float): Of the widths, which are rounded and at least 1.
+
+    Returns:
+        dict: The config.
 
     Raises:
         ValueError: If this network's widths are not known here.

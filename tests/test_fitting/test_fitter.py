@@ -140,11 +140,11 @@ def test_memory_is_that_of_the_saved_tensors(monkeypatch):
     # a layer's output of 8 channels in float32, and more than a few of them
     assert step_memory(small, 1) > 10 * 32 * 32 * 8 * 4
     monkeypatch.setattr(memory, 'free_memory', lambda device: 2**10)
-    with pytest.raises(MemoryError, match=r'train on tiles \(model.tile=256'):
+    with pytest.raises(MemoryError, match='train on tiles .*model.tile=256'):
         small.check_memory(1)
-    with pytest.raises(MemoryError, match='smaller tiles than model.tile=8'):
+    with pytest.raises(MemoryError, match='smaller tiles .*model.tile=4'):
         SignalFitter(PIXEL, video(1), tile=8).check_memory(1)
-    with pytest.raises(MemoryError, match='fit a smaller size'):
+    with pytest.raises(MemoryError, match='give a smaller --size'):
         SignalFitter(FRAME, video()).check_memory(1)
 
 

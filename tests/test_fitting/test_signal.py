@@ -6,6 +6,7 @@ from PIL import Image
 
 from inrn_mm.fitting import Signal, load_signal
 from inrn_mm.fitting import signal as module
+from inrn_mm.fitting.files import write_image
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
@@ -71,6 +72,52 @@ def test_video_file(tmp_path):
     assert load_signal(tmp_path / 'a.mp4', stride=2, frames=2).shape[0] == 2
 
 
+def write_noise(path, frames=20):
+    """A video with its header in front, where the container allows that."""
+    av = pytest.importorskip('av')
+    options = dict(movflags='faststart') if path.suffix == '.mp4' else {}
+    with av.open(str(path), 'w', options=options) as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, 'yuv420p'
+        for _ in range(frames):
+            pixels = np.random.randint(0, 255, (32, 48, 3), np.uint8)
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(pixels, 'rgb24')))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi'])
+def test_cut_short_video(tmp_path, suffix):
+    path = write_noise(tmp_path / f'a{suffix}')
+    content = path.read_bytes()
+    assert load_signal(path).shape[0] == 20
+    write(path, content[:len(content) * 2 // 3])
+    with pytest.raises(ValueError, match='is cut short') as caught:
+        load_signal(path)
+    number = int(str(caught.value).split('--frames ')[1].rstrip('.'))
+    assert 4 < number < 16
+    assert load_signal(path, frames=number).shape[0] == number
+
+
+def test_frames_that_an_edit_list_leaves_out(tmp_path):
+    av = pytest.importorskip('av')
+    whole = write_noise(tmp_path / 'a.mp4')
+    with av.open(str(whole)) as source, av.open(
+            str(tmp_path / 'b.mp4'), 'w') as container:
+        stream = source.streams.video[0]
+        copy = container.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts -= round(1 / stream.time_base)
+                packet.dts -= round(1 / stream.time_base)
+                packet.stream = copy
+                container.mux(packet)
+    with av.open(str(tmp_path / 'b.mp4')) as container:
+        assert container.streams.video[0].frames == 20
+    assert load_signal(tmp_path / 'b.mp4').shape[0] == 10
+
+
 def write(path, content=b''):
     path.write_bytes(content)
     return path
@@ -127,6 +174,36 @@ def test_values_that_are_no_numbers(tmp_path, bad):
         load_signal(tmp_path / 'b.tiff')
 
 
+@pytest.mark.parametrize('channels', [1, 3, 4])
+def test_floating_point_tiff(tmp_path, channels):
+    pixels = np.random.rand(6, 7, channels).astype(np.float32)
+    path = tmp_path / 'a.tiff'
+    write_image(path, pixels)
+    signal = load_signal(path)
+    assert signal.max_value == 1
+    np.testing.assert_array_equal(signal.array()[0], pixels)
+    # bicubic interpolation would leave [0, 1]
+    write_image(path, pixels.round())
+    assert load_signal(path, size=(12, 14)).data.max() == 1
+    write_image(path, 255 * pixels)
+    with pytest.raises(ValueError, match=r'lie in \[0, 1\] and the input has'):
+        load_signal(path)
+
+
+def test_damaged_tiff(tmp_path):
+    for content in (b'II*\0', b'II*\0' + b'\xff' * 40, b'MM\0*' + b'\0' * 40):
+        with pytest.raises(ValueError, match='not an image that can be read'):
+            load_signal(write(tmp_path / 'a.tiff', content))
+
+
+def test_format_that_opencv_has_not(tmp_path):
+    with pytest.raises(ValueError, match='cannot be written: pixels of float'):
+        write_image(tmp_path / 'a.exr', np.zeros((4, 4, 3), np.float32))
+    write(tmp_path / 'a.exr')
+    with pytest.raises(ValueError, match='has no frames'):
+        load_signal(tmp_path)
+
+
 def test_arrays_without_pixels_or_of_other_types():
     with pytest.raises(ValueError, match='of at least one'):
         Signal.from_array(np.zeros((0, 4, 3), np.uint8))
@@ -137,7 +214,25 @@ def test_arrays_without_pixels_or_of_other_types():
 
 
 def test_what_does_not_fit_into_the_memory(folder, monkeypatch):
+    monkeypatch.setattr(module, 'free_memory', lambda: 200)
+    keeping = r'Keeping 12 frame\(s\).*give fewer --frames, a --crop or a sma'
+    with pytest.raises(MemoryError, match=keeping):
+        load_signal(folder)
+    assert load_signal(folder, crop=(0, 0, 2, 3)).shape[0] == 12
+    assert load_signal(folder, frames=2).shape[0] == 2
+
+    file = folder / 'f1.png'
+    assert load_signal(file).shape == (1, 6, 8, 1)
+    with pytest.raises(MemoryError, match='free: give a --crop or a smaller'):
+        load_signal(file, size=(90, 90))
     monkeypatch.setattr(module, 'free_memory', lambda: 100)
-    for path in (folder, folder / 'f1.png'):
-        with pytest.raises(MemoryError, match='GiB are free: read a part'):
-            load_signal(path)
+    with pytest.raises(MemoryError, match='cut or shrink the file first'):
+        load_signal(file, crop=(0, 0, 2, 3))
+
+
+def test_video_of_unknown_length_that_does_not_fit(tmp_path, monkeypatch):
+    path = write_noise(tmp_path / 'a.mkv')
+    monkeypatch.setattr(module, 'free_memory', lambda: 9 * 48 * 32 * 3)
+    with pytest.raises(MemoryError, match='fewer --frames'):
+        load_signal(path)
+    assert load_signal(path, frames=5).shape[0] == 5

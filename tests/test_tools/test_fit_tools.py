@@ -1,14 +1,17 @@
 """fit_image.py, fit_video.py, decode.py and the tools that compare fits."""
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.runner import Runner
 from tool_runs import ROOT
 
 from inrn_mm.fitting.codec import read_fit
-from inrn_mm.fitting.compare import choose_boxes
+from inrn_mm.fitting.compare import choose_boxes, fit_once
 from inrn_mm.fitting.decode import select_frames
+from inrn_mm.fitting.job import FitJob
 from inrn_mm.fitting.rate_distortion import frontier, psnr_at
 from inrn_mm.fitting.signal import load_signal
 
@@ -130,6 +133,62 @@ def test_image_to_file_and_back(image, siren, run_tool, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_own_files_and_checkpoints_are_not_replaced(image, siren, run_tool,
+                                                    tmp_path, capsys):
+    out = tmp_path / 'fit'
+    out.mkdir()
+    command = [
+        'fit_image.py', image, '--config', siren, '--work-dir', out,
+        '--max-seconds', 0.1
+    ]
+    for name in ('fitted.png', 'psnr.png', 'last_checkpoint', 'iter_20.pth',
+                 'settings.json'):
+        (out / name).write_text('{}')
+        with pytest.raises(SystemExit):
+            run_tool(*command)
+        error = capsys.readouterr().err
+        assert f'{name} exists: go on with its fit by --resume' in error
+        assert [path.name for path in out.iterdir()] == [name]
+        (out / name).unlink()
+    (out / 'iter_99999.pth').write_text('of another fit')
+    run_tool(*command, '--force')
+    assert not (out / 'iter_99999.pth').exists()
+
+
+def test_only_the_same_fit_is_resumed(image, siren, run_tool, tmp_path, capsys,
+                                      monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def fit(folder, *options):
+        run_tool('fit_image.py', f'{folder}/photo.png', '--config', siren,
+                 *options)
+        return metrics_of(tmp_path / 'work_dirs/siren_image_photo')
+
+    for i, folder in enumerate('ab'):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(f'{folder}/photo.png', smooth(24, 32, i))
+    (tmp_path / 'c').mkdir()
+    (tmp_path / 'c/photo.png').write_bytes(image.read_bytes())
+    assert fit('a')['iterations'] == 40
+    cases = [('b', (), 'input=a/photo.png, not b/photo.png'),
+             ('a', ('--size', 12, 16), 'size=None, not [12, 16]'),
+             ('a', ('--cfg-options', 'model.net.width=8'), 'cfg_options={},')]
+    for folder, option, message in cases:
+        with pytest.raises(SystemExit):
+            fit(folder, '--resume', *option)
+        assert f'was begun with {message}' in capsys.readouterr().err
+    # moved, of another length, with other bits
+    longer = fit('c', '--resume', '--bits', 4, '--cfg-options',
+                 'train_cfg.max_iters=60')
+    assert longer['iterations'] == 60 and longer['bits'] == 4
+    # the same name with other pixels
+    (tmp_path / 'c/photo.png').write_bytes(
+        (tmp_path / 'b/photo.png').read_bytes())
+    with pytest.raises(SystemExit):
+        fit('c', '--resume', '--cfg-options', 'train_cfg.max_iters=60')
+    assert 'another content of c/photo.png' in capsys.readouterr().err
+
+
 def test_stopped_and_resumed_is_the_same(image, siren, run_tool, tmp_path):
 
     def fit(name, *arguments):
@@ -217,6 +276,26 @@ def test_compare_goes_on(image, siren, run_tool, tmp_path, capsys):
     assert 'was begun with bits=8, not 4' in capsys.readouterr().err
 
 
+def test_killed_after_force(image, siren, tmp_path, monkeypatch, capsys):
+    """The figures of the former fit are not shown for the new one."""
+    job = FitJob(
+        str(image),
+        str(siren),
+        work_dir=str(tmp_path / 'fit'),
+        cfg_options={'train_cfg.max_iters': 10})
+    fit_once(job)
+    changed = replace(job, crop=(0, 0, 16, 16))
+    with pytest.raises(ValueError, match='crop=None, not .* or --force'):
+        fit_once(changed)
+    with monkeypatch.context() as patch:
+        patch.setattr(Runner, 'train', lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fit_once(replace(changed, force=True))
+    assert not list((tmp_path / 'fit').glob('*.pth'))
+    assert fit_once(changed)['shape'] == [1, 16, 16, 3]
+    assert 'done before' not in capsys.readouterr().out
+
+
 def test_rate_distortion_of_an_image(image, siren, run_tool, tmp_path, capsys):
     out = tmp_path / 'rd'
     run_tool('analysis_tools/rate_distortion.py', image, '--config', siren,
@@ -275,7 +354,8 @@ def test_applications(image, video, siren, nerv, run_tool, tmp_path, capsys):
     assert metrics_of(tmp_path / 'd/fit')['iterations'] < 40
 
     run_tool(tool, 'interpolate', video, '--config', nerv, '--out',
-             tmp_path / 'i')
+             tmp_path / 'i', '--save-frames')
+    assert len(list((tmp_path / 'i/fit/fitted').iterdir())) == 3
     assert metrics_of(tmp_path / 'i/fit')['shape'][0] == 3
     assert len(list((tmp_path / 'i/between').iterdir())) == 2
     found = metrics_of(tmp_path / 'i')
@@ -292,6 +372,66 @@ def test_applications(image, video, siren, nerv, run_tool, tmp_path, capsys):
         run_tool(tool, 'superres', video, '--config', siren, '--out',
                  tmp_path / 'x')
     assert 'takes one image, the input has 5' in capsys.readouterr().err
+
+
+def test_applications_of_another_input(siren, run_tool, tmp_path, capsys):
+    out = tmp_path / 'out'
+    out.mkdir()
+    for i, folder in enumerate('ab'):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / 'photo.png'), smooth(24, 32, i))
+
+    def apply(task, folder, *options):
+        run_tool('analysis_tools/fit_applications.py', task,
+                 tmp_path / folder / 'photo.png', '--config', siren, '--out',
+                 out, '--cfg-options', 'train_cfg.max_iters=10', *options)
+        return metrics_of(out)
+
+    (out / 'small.png').write_text('mine')
+    with pytest.raises(SystemExit):
+        apply('superres', 'a')
+    assert 'small.png exists: overwrite it with' in capsys.readouterr().err
+    (out / 'small.png').unlink()
+
+    first = apply('superres', 'a')
+    small = (out / 'small.png').read_bytes()
+    cases = [(('superres', 'b'), 'b/photo.png'),
+             (('superres', 'a', '--factor', 4), 'factor=2, not 4'),
+             (('denoise', 'a'), 'task=superres, not denoise')]
+    for arguments, message in cases:
+        with pytest.raises(SystemExit):
+            apply(*arguments)
+        assert message in capsys.readouterr().err
+    assert (out / 'small.png').read_bytes() == small
+    assert apply('superres', 'a') == first  # the same again
+    assert apply('superres', 'b', '--force') != first
+
+
+def test_decoding_more_than_the_memory_holds(image, siren, run_tool, tmp_path,
+                                             capsys):
+    run_tool('fit_image.py', image, '--config', siren, '--work-dir',
+             tmp_path / 'fit', '--cfg-options', 'train_cfg.max_iters=2')
+    command = [
+        'decode.py', tmp_path / 'fit/fit.inrn', tmp_path / 'big.png', '--size',
+        400000, 400000
+    ]
+    with pytest.raises(SystemExit):
+        run_tool(*command)
+    error = capsys.readouterr().err
+    assert 'Decoding 400000 x 400000 pixels takes about 7152.6 GiB' in error
+    assert 'give a smaller --size, or a --crop.' in error
+    run_tool(*command, '--crop', 7, 7, 5, 9)
+    assert cv2.imread(str(tmp_path / 'big.png')).shape == (5, 9, 3)
+
+
+def test_grids_of_an_image_for_a_video(video, run_tool, tmp_path, capsys):
+    for options in ([], ['--parameters', 9000]):
+        with pytest.raises(SystemExit):
+            run_tool('fit_image.py', video, '--config',
+                     ROOT / 'configs/fitting/inrn-plus_image.py', '--work-dir',
+                     tmp_path / 'x', *options)
+        error = capsys.readouterr().err
+        assert 'grids are for an image (y, x), the input is a video' in error
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -65,7 +65,8 @@ def main():
         default = 'inrn_video' if args.task == 'interpolate' else 'siren_image'
         args.config = args.config or str(CONFIGS / f'{default}.py')
         names = ('input', 'config', 'size', 'crop', 'frames', 'stride',
-                 'parameters', 'max_seconds', 'force', 'cfg_options')
+                 'parameters', 'max_seconds', 'save_frames', 'force',
+                 'cfg_options')
         job = FitJob(**{name: getattr(args, name) for name in names})
         if args.task == 'superres':
             found = applications.super_resolve(job, out, args.factor)

@@ -127,11 +127,21 @@ def write_fit(path: Union[str, Path],
               force: bool = False) -> int:
     """Write a compact file, whole or not at all; see :func:`encode_fit`.
 
+    Args:
+        path (str | Path): Of the file.
+        net (FittingNet): The network.
+        net_cfg (dict): The config that it was built from.
+        signal (Signal): Its target; only shape, range and rate are stored.
+        bits (int): Of a large weight: 2 to 8, 16 or 32. Defaults to 8.
+        per_channel (bool): As in :func:`encode_fit`. Defaults to True.
+        force (bool): Overwrite. Defaults to False.
+
     Returns:
         int: Its bytes.
 
     Raises:
         FileExistsError: If there is one and ``force`` was not given.
+        ValueError: If it cannot be encoded.
     """
     container.check_free(path, force)
     data = encode_fit(net, net_cfg, signal, bits, per_channel)
@@ -173,6 +183,13 @@ def read_fit(path: Union[str, Path]) -> CompactFit:
 def build_net(net_cfg: dict, source: Union[str, Path]) -> FittingNet:
     """Build a network from a config that nobody vouches for.
 
+    Args:
+        net_cfg (dict): The config.
+        source (str | Path): Where it is from, named in errors.
+
+    Returns:
+        FittingNet: The network, with random weights.
+
     Raises:
         ValueError: If its type is no registered :class:`FittingNet`, or a
             type inside is not of :data:`INNER_TYPES`.
@@ -182,7 +199,16 @@ def build_net(net_cfg: dict, source: Union[str, Path]) -> FittingNet:
 
 
 def check_types(net_cfg: dict, source: Union[str, Path]) -> None:
-    """Refuse a config that builds anything but a fitting network."""
+    """Refuse a config that builds anything but a fitting network.
+
+    Args:
+        net_cfg (dict): The config.
+        source (str | Path): Where it is from, named in errors.
+
+    Raises:
+        ValueError: If its type is no registered :class:`FittingNet`, or a type
+            inside is not of :data:`INNER_TYPES`.
+    """
     name = net_cfg.get('type')
     # not MODELS.get, which imports the module of a dotted name
     found = MODELS.module_dict.get(name) if isinstance(name, str) else None
@@ -198,6 +224,12 @@ def check_types(net_cfg: dict, source: Union[str, Path]) -> None:
 
 def plain_config(net_cfg: dict) -> dict:
     """The config with plain containers, as JSON has them.
+
+    Args:
+        net_cfg (dict): Config of a :class:`FittingNet`; left as it is.
+
+    Returns:
+        dict: A copy with lists in place of tuples.
 
     Raises:
         ValueError: If a value is of another kind, or a type is not one that

@@ -23,7 +23,15 @@ MAX_HEADER = 2**24
 
 
 def pack(header: dict, sections: Sequence[bytes]) -> bytes:
-    """Put a file together."""
+    """Put a file together.
+
+    Args:
+        header (dict): Of JSON types.
+        sections (Sequence[bytes]): At least one.
+
+    Returns:
+        bytes: The file.
+    """
     header = dict(header, sections=[len(s) for s in sections[:-1]])
     packed = zlib.compress(
         json.dumps(header, separators=(',', ':')).encode(), 9)
@@ -89,6 +97,11 @@ def _take_apart(rest: bytes) -> Tuple[dict, List[bytes]]:
 def write(path: Union[str, Path], data: bytes, force: bool = False) -> None:
     """Write a file, which appears whole or not at all.
 
+    Args:
+        path (str | Path): Of the file.
+        data (bytes): Its content.
+        force (bool): Overwrite. Defaults to False.
+
     Raises:
         FileExistsError: If there is one and ``force`` was not given.
     """
@@ -98,6 +111,10 @@ def write(path: Union[str, Path], data: bytes, force: bool = False) -> None:
 
 def check_free(path: Union[str, Path], force: bool = False) -> None:
     """Refuse to overwrite what is there.
+
+    Args:
+        path (str | Path): What is to be written.
+        force (bool): Allow it all the same. Defaults to False.
 
     Raises:
         FileExistsError: If there is something and ``force`` was not given.
@@ -110,8 +127,15 @@ def check_free(path: Union[str, Path], force: bool = False) -> None:
 def read(path: Union[str, Path]) -> Tuple[dict, List[bytes]]:
     """Read a file and take it apart; see :func:`unpack`.
 
+    Args:
+        path (str | Path): Of the file.
+
+    Returns:
+        tuple[dict, list[bytes]]: Header and sections.
+
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it is no compact file, of another version or damaged.
     """
     path = Path(path)
     if not path.is_file():

@@ -76,7 +76,16 @@ def dequantize(codes: Tensor, peaks: Tensor, bits: int) -> Tensor:
 
 
 def num_steps(shape: Sequence[int], per_channel: bool) -> int:
-    """int: How many steps a tensor of this shape has."""
+    """How many steps a tensor has.
+
+    Args:
+        shape (Sequence[int]): Of the tensor.
+        per_channel (bool): Whether each row of a matrix or kernel has its own
+            step; short rows share one all the same.
+
+    Returns:
+        int: 1, or ``shape[0]``.
+    """
     rows = shape[0] if per_channel and len(shape) > 1 else 1
     return rows if math.prod(shape) >= MIN_ROW * rows else 1
 
@@ -87,7 +96,14 @@ def largest_code(bits: int) -> int:
 
 
 def check_half(value: Tensor) -> None:
-    """Refuse weights that float16 cannot hold."""
+    """Refuse weights that float16 cannot hold.
+
+    Args:
+        value (Tensor): Floats of any shape.
+
+    Raises:
+        ValueError: If one is not finite, or above the largest float16.
+    """
     if not torch.isfinite(value).all():
         raise ValueError('The network has weights that are NaN or infinite: '
                          'fit again with a lower learning rate.')

@@ -57,6 +57,15 @@ class VariableSine(Sine):
 
     The first layer's bias is drawn from a wide range, which picks the
     frequencies.
+
+    Args:
+        in_features (int): Input width.
+        out_features (int): Output width.
+        omega (float): Frequency of the sine.
+        first (bool): Whether it is the first layer, which takes coordinates.
+            Defaults to False.
+        first_bias (float): Bound of the first layer's initial bias.
+            Defaults to 1.
     """
 
     def __init__(self,
@@ -78,7 +87,13 @@ class VariableSine(Sine):
 
 
 class SineNet(CoordinateNet):
-    """Sine layers and a linear one to colours around 0.5."""
+    """Sine layers and a linear one to colours around 0.5.
+
+    Args:
+        shape (Sequence[int]): Frames, height, width and channels.
+        layers (list[Sine]): All but the last layer; the first takes
+            coordinates.
+    """
 
     def __init__(self, shape: Sequence[int], layers: List[Sine]) -> None:
         super().__init__(shape)
@@ -143,7 +158,13 @@ class FINER(SineNet):
 
 
 class FourierFeatures(nn.Module):
-    """Sines and cosines of random projections; the matrix is not learned."""
+    """Sines and cosines of random projections; the matrix is not learned.
+
+    Args:
+        in_features (int): D, coordinates of a point.
+        number (int): Of projections.
+        scale (float): Standard deviation of the frequencies.
+    """
 
     def __init__(self, in_features: int, number: int, scale: float) -> None:
         super().__init__()

@@ -209,7 +209,23 @@ class SingleStageINRN(FittingNet):
 
 
 class Stage(nn.Sequential):
-    """Enlarge by ``stride``, then residual INRe blocks; see the class above.
+    """Enlarge by ``stride``, then residual INRe blocks.
+
+    Maps ``(B, in_channels, H, W)`` to ``(B, out_channels, H * stride,
+    W * stride)``.
+
+    Args:
+        in_channels (int): Input width.
+        out_channels (int): Output width.
+        stride (int): Factor of height and width.
+        hidden (int, optional): Inner width of the INRe block that enlarges.
+            None or 0: a 1x1 convolution does, if width or stride ask for it.
+        order (str): Layers of the enlarging block or, where there is none, of
+            the residual blocks; see :class:`INReBlock`.
+        num_blocks (int): Residual blocks.
+        compression (float): Their coefficient r.
+        kernel_size (int): Kernel of the convolutions.
+        act_cfg (dict): Activation.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int,
@@ -246,7 +262,16 @@ class Stage(nn.Sequential):
 
 
 class TimeStem(nn.Module):
-    """Embedding of the time and two linear layers, to a grid."""
+    """Embedding of the time and two linear layers, to a grid.
+
+    Args:
+        base (float): Of the sinusoidal embedding.
+        levels (int): Of the sinusoidal embedding.
+        hidden (int): Width between the two layers.
+        out_channels (int): Channels of the grid.
+        size (tuple[int, int]): Height and width of the grid.
+        act_cfg (dict): Activation, behind both layers.
+    """
 
     def __init__(self, base: float, levels: int, hidden: int,
                  out_channels: int, size: Tuple[int,
@@ -267,7 +292,21 @@ class TimeStem(nn.Module):
 
 
 class PixelStem(nn.Module):
-    """Embeddings of coordinates and a linear layer."""
+    """Embeddings of coordinates and a linear layer.
+
+    Args:
+        num_coordinates (int): D, of a point.
+        base (float): Of the sinusoidal embedding.
+        levels (int): Of the sinusoidal embedding; 0 leaves it out.
+        grids (dict, optional): Arguments of a :class:`GridEncoding` beside it;
+            None leaves it out.
+        out_channels (int): Output width.
+        act_cfg (dict): Activation, behind the layer.
+
+    Raises:
+        ValueError: If there is neither of the embeddings, or the grids have
+            another number of axes.
+    """
 
     def __init__(self, num_coordinates: int, base: float, levels: int,
                  grids: Optional[dict], out_channels: int,
@@ -279,7 +318,15 @@ class PixelStem(nn.Module):
             self.embeddings.append(
                 PositionalEncoding(base, levels, num_coordinates))
         if grids:
-            self.embeddings.append(GridEncoding(**grids))
+            encoding = GridEncoding(**grids)
+            axes = encoding.grids[0].dim() - 2
+            if axes != num_coordinates:
+                kinds = {2: 'an image (y, x)', 3: 'a video (t, y, x)'}
+                raise ValueError(
+                    f"The network's grids are for {kinds[axes]}, the input is "
+                    f'{kinds[num_coordinates]}: take a config for that, or '
+                    f'give each of grids.sizes {num_coordinates} numbers.')
+            self.embeddings.append(encoding)
         if not len(self.embeddings):
             raise ValueError('levels=0 leaves no embedding: give grids.')
         width = sum(e.out_channels for e in self.embeddings)
@@ -293,7 +340,16 @@ class PixelStem(nn.Module):
 
 
 class Injection(nn.Module):
-    """A :class:`TimeGrid` brought to a stage's width and size."""
+    """A :class:`TimeGrid` brought to a stage's width and size.
+
+    Args:
+        width (int): Of the stage.
+        size (Sequence[int]): Height and width of the stage.
+        num_frames (int): Frames of the video.
+        every (int): Frames from one map to the next.
+        channels (int): Channels of a map.
+        scale (int): The stage's size over that of a map. Defaults to 1.
+    """
 
     def __init__(self,
                  width: int,

@@ -68,7 +68,15 @@ def choose_grid(
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut ``(B, C, H, W)`` to a height and width, in the middle."""
+    """Cut to a height and width, in the middle.
+
+    Args:
+        x (Tensor): ``(B, C, H, W)``.
+        size (Sequence[int]): Height and width, not above those of ``x``.
+
+    Returns:
+        Tensor: A view ``(B, C, *size)``.
+    """
     top = (x.shape[2] - size[0]) // 2
     left = (x.shape[3] - size[1]) // 2
     return x[:, :, top:top + size[0], left:left + size[1]]
