@@ -14,8 +14,8 @@ from mmengine.hub import get_config
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from ..engine.fused_optimizers import FusedAdam
 from ..fitting.fitter import SignalFitter
-from ..fitting.fused_adam import FusedAdam
 from ..fitting.signal import Signal
 from ..utils.machine import describe
 from .precision import wrap

@@ -40,9 +40,6 @@ Networks (``MODELS``)
     at a time or PSNR. ``encode_seconds`` (training alone, no evaluation) is
     in the message hub's info and the log's scalars.
 
-``FusedAdam`` (``OPTIMIZERS``)
-    Adam in one kernel where torch has it.
-
 ``write_fit(path, net, net_cfg, signal, bits=8)``, ``read_fit(path)``
     The compact file, see :mod:`inrn_mm.fitting.codec`.
 
@@ -54,7 +51,6 @@ Configs are ``configs/fitting/{method}_{image|video}.py``; the input is
 from .budget import BudgetHook
 from .codec import MagnitudePruneHook, read_fit, write_fit
 from .fitter import SignalFitter
-from .fused_adam import FusedAdam
 from .loops import FitTestLoop, FitTrainLoop, FitValLoop
 from .losses import FittingLoss
 from .networks import (FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV,
@@ -64,7 +60,7 @@ from .signal import Signal, load_signal
 
 __all__ = [
     'BudgetHook', 'FINER', 'FitProgressHook', 'FitTestLoop', 'FitTrainLoop',
-    'FitValLoop', 'FittingLoss', 'FittingNet', 'FourierMLP', 'FusedAdam',
-    'HNeRV', 'MagnitudePruneHook', 'NeRV', 'SIREN', 'Signal', 'SignalFitter',
+    'FitValLoop', 'FittingLoss', 'FittingNet', 'FourierMLP', 'HNeRV',
+    'MagnitudePruneHook', 'NeRV', 'SIREN', 'Signal', 'SignalFitter',
     'SingleStageINRN', 'load_signal', 'read_fit', 'write_fit'
 ]

@@ -44,7 +44,7 @@ max_epochs = 2
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(
     optimizer=dict(
-        _delete_=True, type='AdamW', lr=0.002, weight_decay=0.05),
+        _delete_=True, type='FusedAdamW', lr=0.002, weight_decay=0.05),
     clip_grad=dict(max_norm=10))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=30),

@@ -42,7 +42,7 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=0.005, weight_decay=0.05),
+    optimizer=dict(type='FusedAdamW', lr=0.005, weight_decay=0.05),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=20),

@@ -5,7 +5,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from inrn_mm.fitting import FusedAdam
+from inrn_mm.engine import FusedAdam, FusedAdamW
 
 
 def steps(net, optimizer, data):
@@ -17,15 +17,17 @@ def steps(net, optimizer, data):
     return [p.detach() for p in net.parameters()]
 
 
-def test_it_is_adam():
+@pytest.mark.parametrize('name', ['Adam', 'AdamW'])
+def test_it_is_the_plain_one(name):
     net = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 3))
     twin = copy.deepcopy(net)
     data = torch.randn(4, 6)
-    plain = torch.optim.Adam(net.parameters(), lr=1e-2)
+    plain = getattr(torch.optim, name)(net.parameters(), lr=1e-2)
     wrapper = build_optim_wrapper(
         twin,
         dict(
-            type='OptimWrapper', optimizer=dict(type='FusedAdam', lr=1e-2)))
+            type='OptimWrapper',
+            optimizer=dict(type=f'Fused{name}', lr=1e-2)))
     for ours, theirs in zip(
             steps(twin, wrapper.optimizer, data), steps(net, plain, data)):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -52,4 +54,5 @@ def test_this_torch_has_the_kernel():
     version = tuple(int(n) for n in torch.__version__.split('.')[:2])
     if version < (2, 4):
         pytest.skip('torch before 2.4 has no such kernel for CPUs')
-    assert FusedAdam(nn.Linear(2, 2).parameters()).defaults['fused']
+    for kind in (FusedAdam, FusedAdamW):
+        assert kind(nn.Linear(2, 2).parameters()).defaults['fused']
