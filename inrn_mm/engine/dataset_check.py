@@ -8,6 +8,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from .config_types import type_name
+
 SAMPLES = 16  # images looked for on disk
 # heads that have other classes than the dataset's things
 OTHER_CLASSES = ('rpn', 'semantic', 'panoptic')
@@ -64,7 +66,7 @@ def check_data_paths(cfg, loaders: List[str]) -> None:
 
 def _check_folder(dataset: dict, name: str) -> None:
     """Of a data set that lists the images in a folder by itself."""
-    if str(dataset.get('type')).split('.')[-1] not in FOLDERS:
+    if type_name(dataset) not in FOLDERS:
         return
     prefix = dataset.get('data_prefix') or dataset.get('split') or ''
     if isinstance(prefix, dict):
