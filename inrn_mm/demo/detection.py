@@ -17,15 +17,15 @@ MODELS = {
     'student': ('INRN-M alone', 'inrn-m', 'inrn-m'),
     'distilled': ('INRN-M distilled', 'inrn-m_kd', 'inrn-m'),
 }
-DATA = DemoCocoSettings(train=512, val=100, size=128)
+DATA = DemoCocoSettings(train=448, val=100, size=128)
 QUICK_DATA = replace(DATA, train=32, val=10)
 
 # See `estimate`.
 SECONDS = {
     'data': (13, 2),
-    'train_teacher': (3, 317),
-    'train_student': (3, 64),
-    'train_distilled': (3, 135),
+    'train_teacher': (3, 277),
+    'train_student': (3, 56),
+    'train_distilled': (3, 118),
     'test_teacher': (2, 6),
     'test_student': (2, 3),
     'test_distilled': (2, 3),
