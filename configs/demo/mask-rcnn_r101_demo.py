@@ -13,3 +13,5 @@ max_epochs = 3
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [_base_.param_scheduler[0], _base_.param_scheduler[1]]
 param_scheduler[1].T_max = max_epochs
+# half of the students': so deep a network learns faster with it
+optim_wrapper = dict(optimizer=dict(lr=0.001))
