@@ -1,8 +1,7 @@
 """Thin ResNets for 32 x 32 images, those of the distillation benchmarks."""
+from mmengine.registry import MODELS
 from mmpretrain.models.backbones import ResNet_CIFAR
 from mmpretrain.models.backbones.resnet import BasicBlock
-
-from mmengine.registry import MODELS
 
 
 @MODELS.register_module()

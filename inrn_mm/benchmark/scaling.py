@@ -14,8 +14,7 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
-from ..engine.dist import (CPUDistributedDataParallel, check_devices,
-                           free_port)
+from ..engine.dist import CPUDistributedDataParallel, check_devices, free_port
 from ..utils.machine import describe
 from .distill import make_distiller, make_step, read_config
 from .peers import plain_student

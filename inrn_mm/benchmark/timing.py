@@ -94,6 +94,7 @@ def peak_memory(task: Task, device: str = 'cpu') -> Optional[int]:
         synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     from torch.profiler import ProfilerActivity, profile
+
     # only what is allocated below counts as freed: not an earlier profile's
     task()
     with profile(

@@ -85,12 +85,11 @@ def load_state(filename: Union[str, Path],
     return checkpoint
 
 
-def load_weights(
-    module: nn.Module,
-    state: dict,
-    source: str,
-    max_missing_ratio: float = 0.1,
-    optional: Tuple[str, ...] = ()) -> List[str]:
+def load_weights(module: nn.Module,
+                 state: dict,
+                 source: str,
+                 max_missing_ratio: float = 0.1,
+                 optional: Tuple[str, ...] = ()) -> List[str]:
     """Load weights, and refuse those of another architecture.
 
     Weights without a match are named in a warning as long as they are few.

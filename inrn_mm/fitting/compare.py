@@ -54,11 +54,10 @@ def fit_once(job: FitJob) -> Dict:
     return run_fit(job)
 
 
-def compare(
-    jobs: Dict[str, FitJob],
-    out: Path,
-    frame: Optional[int] = None,
-    boxes: Sequence[Box] = ()) -> List[Dict]:
+def compare(jobs: Dict[str, FitJob],
+            out: Path,
+            frame: Optional[int] = None,
+            boxes: Sequence[Box] = ()) -> List[Dict]:
     """Fit every job that is not done, and write table and pictures.
 
     After each fit ``table.md``, ``table.csv``, ``table.json``, ``psnr.png``

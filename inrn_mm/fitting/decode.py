@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
 from .codec import check_free, read_fit
-from .files import (is_image, is_video, write_frames, write_image, write_video)
+from .files import is_image, is_video, write_frames, write_image, write_video
 from .measure import open_fitter, pixels_of
 from .memory import check_decoding
 

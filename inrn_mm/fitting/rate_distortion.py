@@ -17,11 +17,10 @@ KEYS = ('codec', 'setting', 'bytes', 'bits_per_pixel', 'psnr', 'ssim',
         'ms_ssim', 'encode_seconds')
 
 
-def rate_distortion(
-    job: FitJob,
-    out: Path,
-    parameters: Sequence[int],
-    bits: Sequence[int] = (8, 6, 4)) -> List[Dict]:
+def rate_distortion(job: FitJob,
+                    out: Path,
+                    parameters: Sequence[int],
+                    bits: Sequence[int] = (8, 6, 4)) -> List[Dict]:
     """Fit networks of several sizes, and write each with several bits.
 
     Finished fits are left alone. ``rd.csv``, ``rd.json`` and ``rd.png`` are

@@ -159,10 +159,9 @@ class ReportPage:
         return path
 
 
-def plot_curves(
-    panels: Dict[str, Dict[str, Curve]],
-    xlabel: str = 'iteration',
-    markers: Sequence[str] = ()) -> Figure:
+def plot_curves(panels: Dict[str, Dict[str, Curve]],
+                xlabel: str = 'iteration',
+                markers: Sequence[str] = ()) -> Figure:
     """Plot curves, one panel for each quantity, two in a row.
 
     A name has the same colour in all panels; a panel without curves is left

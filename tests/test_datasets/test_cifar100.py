@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 pytest.importorskip('mmpretrain')
-from inrn_mm.classification import (  # noqa: E402
-    BatchCropFlip, BatchCutout, BatchPreprocessor, BatchRandAugment,
-    InMemoryCIFAR100)
+from inrn_mm.classification import (BatchCropFlip, BatchCutout,  # noqa: E402
+                                    BatchPreprocessor, BatchRandAugment,
+                                    InMemoryCIFAR100)
 from inrn_mm.datasets import cifar100_files  # noqa: E402
 
 COUNTS = dict(train=20, test=10)

@@ -162,8 +162,10 @@ def test_settings_out_of_range_are_refused(wrong, message):
 def test_run_lengths_decode_to_the_mask():
     from pycocotools import mask as coco_mask
     rng = np.random.default_rng(0)
-    for mask in (rng.random((7, 5)) > 0.5, np.ones(
-        (3, 4), bool), np.zeros((3, 4), bool)):
+    shape = (3, 4)
+    masks = rng.random((7, 5)) > 0.5, np.ones(shape, bool), np.zeros(
+        shape, bool)
+    for mask in masks:
         rle = encode_rle(mask)
         decoded = coco_mask.decode(coco_mask.frPyObjects(rle, *rle['size']))
         assert (decoded == mask).all()

@@ -84,9 +84,9 @@ def test_wrong_arguments(arguments, message, run_tool, tmp_path, capsys,
 
 def test_features_of_student_and_teacher(run_tool, tiny_coco, tmp_path,
                                          monkeypatch):
-    from tool_runs import dump_config
     from mmengine.registry import MODELS, init_default_scope
     from tiny_coco import tiny_config
+    from tool_runs import dump_config
 
     from inrn_mm.visualization import features
     cfg = tiny_config(tiny_coco)

@@ -6,8 +6,8 @@ import sys
 import time
 
 import pytest
-from tool_runs import ROOT, dump_config, logged
 from tiny_coco import tiny_config, tiny_faster_rcnn
+from tool_runs import ROOT, dump_config, logged
 
 TOOLS = ROOT / 'tools'
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tool_runs import ROOT, dump_config, logged
 from tiny_coco import tiny_config
+from tool_runs import ROOT, dump_config, logged
 
 from inrn_mm.engine import load_state
 

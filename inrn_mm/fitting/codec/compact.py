@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from ..networks.base import FittingNet
 from ..signal import Signal
 from . import container, entropy
-from .quantize import (check_half, dequantize, largest_code, num_steps,
-                       quantize)
+from .quantize import check_half, dequantize, largest_code, num_steps, quantize
 
 BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 # Types that a network's config may name inside. With the networks themselves,
