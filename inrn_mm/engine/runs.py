@@ -171,19 +171,24 @@ class _Process:
 
     run: Run
     record: dict
-    pid: int
+    # held until it has ended: one let go is waited for by the next Popen
+    popen: subprocess.Popen
     place: Dict[str, str]
     begin: float  # time.monotonic()
 
     def ended(self) -> bool:
         """Whether it has ended; then its record is written."""
-        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if self.popen.returncode is not None:
+            return True
+        # Popen's own wait does not tell the memory
+        pid, status, usage = os.wait4(self.popen.pid, os.WNOHANG)
         if not pid:
             return False
+        self.popen.returncode = os.waitstatus_to_exitcode(status)
         record = self.record
         record['seconds'] += time.monotonic() - self.begin
         record['peak_rss'] = max(record['peak_rss'], usage.ru_maxrss / 1024)
-        record['finished'] = os.waitstatus_to_exitcode(status) == 0
+        record['finished'] = self.popen.returncode == 0
         self.run.write_record(record)
         return True
 
@@ -199,24 +204,25 @@ def _start(run: Run, place: Dict[str, str]) -> Optional[_Process]:
     record['machine'] = _machine()
     run.write_record(record)
     with open(run.folder / LOG, 'a') as log:
-        process = subprocess.Popen(
+        popen = subprocess.Popen(
             run.command,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=dict(os.environ, **place),
             start_new_session=True)  # to be stopped with its children
-    return _Process(run, record, process.pid, place, time.monotonic())
+    return _Process(run, record, popen, place, time.monotonic())
 
 
 def _stop(running: Sequence[_Process]) -> None:
     """End the runs; what they have saved stays."""
+    running = [process for process in running if not process.ended()]
     for process in running:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.popen.pid, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
     for process in running:
         while not process.ended():
             if time.monotonic() > deadline:
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.popen.pid, signal.SIGKILL)
             time.sleep(POLL)
 
 

@@ -129,7 +129,7 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
         if str(ROOT / 'tools/train.py') not in argv:
             return real(argv, *args, **kwargs)
         started.append(argv)
-        return SimpleNamespace(pid=7)
+        return SimpleNamespace(pid=7, returncode=None)
 
     def wait4(pid, flags):
         argv = started[-1]
