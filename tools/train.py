@@ -11,7 +11,10 @@ EXAMPLES = """\
 def main() -> None:
     parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision')
+        '--amp',
+        action='store_true',
+        help='mixed precision, of bfloat16 without a GPU (two-stage detectors '
+        'need one)')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',

@@ -36,8 +36,8 @@ def train(args: argparse.Namespace) -> None:
         ValueError: If ``auto_scale_lr`` does not know the config's batch size,
             or nothing is left of a dataset.
         FileNotFoundError: If the config or its data are not there.
-        RuntimeError: If there is no GPU for ``amp``, or no device for a
-            process.
+        RuntimeError: If a two-stage detector is to be trained with ``amp``
+            and there is no GPU, or there is no device for a process.
     """
     cfg = load_config(args)
     if args.no_validate:
@@ -47,7 +47,7 @@ def train(args: argparse.Namespace) -> None:
             cfg[name].pin_memory = False
         if cfg.get(name) and args.no_persistent_workers:
             cfg[name].persistent_workers = False
-    if args.amp:
+    if args.amp or type_name(cfg.get('optim_wrapper')) == 'AmpOptimWrapper':
         enable_amp(cfg)
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
@@ -188,27 +188,38 @@ def add_hooks(cfg: Config) -> None:
         custom_imports.imports = [*imports, 'inrn_mm']
 
 
-def enable_amp(cfg: Config, cpu: bool = False) -> None:
-    """Train in mixed precision.
+def enable_amp(cfg: Config) -> None:
+    """Train in mixed precision: float16 on a GPU, bfloat16 without one.
 
     Args:
-        cfg (Config): Changed in place.
-        cpu (bool): Whether the model can be trained in bfloat16 on a CPU.
-            Defaults to False.
+        cfg (Config): Changed in place. An ``AmpOptimWrapper`` of its own keeps
+            its type and loss scale on a GPU.
 
     Raises:
-        RuntimeError: Without a GPU, unless ``cpu``: mmcv's RoIAlign and NMS
-            have no CPU kernels for bfloat16, the only type that CPUs are fast
-            in.
+        RuntimeError: Without a GPU, for two-stage detectors: mmcv's RoIAlign
+            and NMS have no CPU kernels for bfloat16, the only type that CPUs
+            are fast in.
     """
-    if get_device() == 'cpu' and cpu:
-        cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'
+    wrapper = cfg.optim_wrapper
+    if get_device() != 'cpu':
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
         return
-    if get_device() == 'cpu':
-        raise RuntimeError('--amp needs a GPU and there is none: leave it '
-                           'out to train on the CPU in float32.')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if _has_roi_head(cfg.model):
+        raise RuntimeError(
+            'Mixed precision (--amp, AmpOptimWrapper) of a two-stage detector '
+            'needs a GPU and there is none: train on the CPU in float32, by '
+            'leaving --amp out or by --cfg-options '
+            'optim_wrapper.type=OptimWrapper.')
+    wrapper.type = 'CPUAmpOptimWrapper'
+    for name in ('loss_scale', 'dtype', 'use_fsdp'):
+        wrapper.pop(name, None)
+
+
+def _has_roi_head(model: object) -> bool:
+    """Whether a model's config has a two-stage detector in it."""
+    return isinstance(model, dict) and ('roi_head' in model or any(
+        _has_roi_head(value) for value in model.values()))
 
 
 def resume_from(cfg: Config, resume: Optional[str],

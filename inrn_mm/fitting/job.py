@@ -177,7 +177,7 @@ def job_config(job: FitJob) -> Config:
             dict(type='MagnitudePruneHook', ratio=job.prune))
     cfg.custom_hooks.append(dict(type='FitProgressHook'))
     if job.amp:
-        enable_amp(cfg, cpu=True)
+        enable_amp(cfg)
     resume_from(cfg, job.resume, job.allow_pickle)
     return cfg
 

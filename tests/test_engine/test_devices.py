@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from inrn_mm.engine import dist
+from inrn_mm.engine import dist, launch
 from inrn_mm.engine.dist import check_devices, init_cpu_group
 from inrn_mm.engine.launch import enable_amp
 
@@ -10,7 +10,8 @@ from inrn_mm.engine.launch import enable_amp
 @pytest.fixture
 def cpu(monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
-    monkeypatch.setattr(dist, 'get_device', lambda: 'cpu')
+    for module in (dist, launch):
+        monkeypatch.setattr(module, 'get_device', lambda: 'cpu')
     monkeypatch.setattr(dist.os, 'cpu_count', lambda: 2)
 
 
@@ -56,10 +57,31 @@ def test_one_process_needs_no_group(cpu):
     assert 'model_wrapper_cfg' not in cfg
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
-def test_amp_without_gpu():
-    with pytest.raises(RuntimeError, match='--amp needs a GPU'):
-        enable_amp(Config(dict(optim_wrapper=dict(type='OptimWrapper'))))
-    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', optimizer={})))
-    enable_amp(cfg, cpu=True)  # of what has the kernels
-    assert cfg.optim_wrapper == dict(type='CPUAmpOptimWrapper', optimizer={})
+@pytest.mark.parametrize('part', [{}, {'student'}, {'teacher'}])
+def test_amp_of_a_two_stage_detector_without_gpu(cpu, part):
+    model = dict(type='FasterRCNN', roi_head={})
+    cfg = Config(dict(model={name: model for name in part} or model))
+    cfg.optim_wrapper = dict(type='OptimWrapper')
+    with pytest.raises(
+            RuntimeError, match='of a two-stage detector needs a GPU'):
+        enable_amp(cfg)
+
+
+def test_amp_of_others_without_gpu(cpu):
+    own = dict(type='AmpOptimWrapper', loss_scale=512., dtype='float16')
+    for wrapper in (dict(type='OptimWrapper'), own):
+        cfg = Config(dict(model={}, optim_wrapper=wrapper))
+        cfg.optim_wrapper.optimizer = dict(type='SGD')
+        enable_amp(cfg)
+        assert cfg.optim_wrapper == dict(
+            type='CPUAmpOptimWrapper', optimizer=dict(type='SGD'))
+
+
+def test_amp_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    own = dict(type='AmpOptimWrapper', loss_scale=512.)
+    for wrapper, scale in ((dict(type='OptimWrapper'), 'dynamic'), (own, 512.)):
+        cfg = Config(dict(model=dict(roi_head={}), optim_wrapper=wrapper))
+        enable_amp(cfg)
+        assert cfg.optim_wrapper == dict(
+            type='AmpOptimWrapper', loss_scale=scale)

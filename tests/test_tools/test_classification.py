@@ -56,6 +56,19 @@ def trained(request, folder, run_tool):
     return str(config), str(run / 'epoch_1.pth')
 
 
+def test_mixed_precision(folder, tmp_path, run_tool):
+    """Without a GPU, too; the config of a run says what it was."""
+    run_tool('train.py', folder / 'distilled.py', '--work-dir', tmp_path,
+             '--amp')
+    kind = Config.fromfile(tmp_path / 'distilled.py').optim_wrapper.type
+    assert kind == ('AmpOptimWrapper'
+                    if torch.cuda.is_available() else 'CPUAmpOptimWrapper')
+    state = load_state(tmp_path / 'epoch_1.pth')['state_dict']
+    floats = [v for v in state.values() if v.is_floating_point()]
+    assert all(v.dtype == torch.float32 for v in floats)
+    assert all(v.isfinite().all() for v in floats)
+
+
 def image_of(folder):
     return str(sorted((folder / 'data/val').glob('*/*.png'))[0])
 
