@@ -80,7 +80,8 @@ def test_amp_of_others_without_gpu(cpu):
 def test_amp_on_a_gpu(monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
     own = dict(type='AmpOptimWrapper', loss_scale=512.)
-    for wrapper, scale in ((dict(type='OptimWrapper'), 'dynamic'), (own, 512.)):
+    plain = dict(type='OptimWrapper')
+    for wrapper, scale in ((plain, 'dynamic'), (own, 512.)):
         cfg = Config(dict(model=dict(roi_head={}), optim_wrapper=wrapper))
         enable_amp(cfg)
         assert cfg.optim_wrapper == dict(
