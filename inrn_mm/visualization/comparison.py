@@ -1,6 +1,7 @@
 """Trainings beside each other: one table and one picture."""
 import csv
 import json
+from math import isclose
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Dict, List, Optional, Sequence
@@ -94,8 +95,10 @@ def summarize(runs: Sequence[dict],
     for row in rows if reference else []:
         for metric, cell in row['metrics'].items():
             if row is not reference:
-                cell['gain'] = \
-                    cell['mean'] - reference['metrics'][metric]['mean']
+                new, old = cell['mean'], reference['metrics'][metric]['mean']
+                # float32 metrics that are equal differ in their mean
+                equal = isclose(new, old, rel_tol=1e-6)
+                cell['gain'] = 0. if equal else new - old
     return rows
 
 

@@ -73,6 +73,15 @@ def test_unknown_metric_names_those_there_are(tmp_path):
         read_run(write_run(tmp_path, 'kd', 0, 0.4), ['coco/AP'])
 
 
+def test_no_gain_by_rounding(tmp_path):
+    runs = [
+        read_run(write_run(tmp_path / method, method, 0, score), METRICS)
+        for method, score in (('alone', 95.55), ('kd', 95.5500031))
+    ]
+    rows = summarize(runs, METRICS[:1], baseline='alone')
+    assert '| 95.55 (+0) |' in markdown(rows, runs)
+
+
 def test_mean_deviation_and_gain(tmp_path):
     runs = [
         read_run(
