@@ -211,8 +211,8 @@ def test_budgets(image, siren, run_tool, tmp_path):
     run_tool('fit_image.py', image, '--config', siren, '--work-dir',
              tmp_path / 'a', '--max-seconds', 0.3)
     metrics = metrics_of(tmp_path / 'a')
-    assert 0.3 <= metrics['encode_seconds'] < 3
-    assert metrics['iterations'] > 1  # wide bounds, for busy machines
+    assert 0.3 <= metrics['encode_seconds'] < 1
+    assert metrics['iterations'] > 10
     run_tool('fit_image.py', image, '--config', siren, '--work-dir',
              tmp_path / 'b', '--target-psnr', 8)
     metrics = metrics_of(tmp_path / 'b')
