@@ -47,8 +47,7 @@ def train(args: argparse.Namespace) -> None:
             cfg[name].pin_memory = False
         if cfg.get(name) and args.no_persistent_workers:
             cfg[name].persistent_workers = False
-    if args.amp or type_name(cfg.get('optim_wrapper')) == 'AmpOptimWrapper':
-        enable_amp(cfg)
+    set_precision(cfg, args.amp)
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise ValueError(
@@ -186,6 +185,21 @@ def add_hooks(cfg: Config) -> None:
     imports = [imports] if isinstance(imports, str) else list(imports)
     if 'inrn_mm' not in imports:
         custom_imports.imports = [*imports, 'inrn_mm']
+
+
+def set_precision(cfg: Config, amp: bool) -> None:
+    """Train in mixed precision if the user asks for it, or the config does.
+
+    Args:
+        cfg (Config): Changed in place; an ``AmpOptimWrapper`` of its own
+            counts as ``amp``.
+        amp (bool): The user's ``--amp``.
+
+    Raises:
+        RuntimeError: See :func:`enable_amp`.
+    """
+    if amp or type_name(cfg.get('optim_wrapper')) == 'AmpOptimWrapper':
+        enable_amp(cfg)
 
 
 def enable_amp(cfg: Config) -> None:

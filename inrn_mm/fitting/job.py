@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from ..engine.launch import build_runner, enable_amp, load_config, resume_from
+from ..engine.launch import (build_runner, load_config, resume_from,
+                             set_precision)
 from ..utils.machine import describe
 from .codec import read_fit, sparsity, write_fit
 from .codec.compact import plain_config
@@ -176,8 +177,7 @@ def job_config(job: FitJob) -> Config:
         cfg.custom_hooks.append(
             dict(type='MagnitudePruneHook', ratio=job.prune))
     cfg.custom_hooks.append(dict(type='FitProgressHook'))
-    if job.amp:
-        enable_amp(cfg)
+    set_precision(cfg, job.amp)
     resume_from(cfg, job.resume, job.allow_pickle)
     return cfg
 

@@ -1,6 +1,8 @@
 """fit_image.py, fit_video.py, decode.py and the tools that compare fits."""
+import itertools
 import json
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from mmengine.runner import Runner
 from tool_runs import ROOT
 
+from inrn_mm.fitting.budget import BudgetHook
 from inrn_mm.fitting.codec import read_fit
 from inrn_mm.fitting.compare import choose_boxes, fit_once
 from inrn_mm.fitting.decode import select_frames
@@ -71,10 +74,14 @@ def metrics_of(folder):
     return json.loads((folder / 'metrics.json').read_text())
 
 
-def test_mixed_precision(video, nerv, run_tool, tmp_path):
+@pytest.mark.parametrize('request_amp', [
+    ['--amp'],
+    ['--cfg-options', 'optim_wrapper.type=AmpOptimWrapper'],
+])
+def test_mixed_precision(request_amp, video, nerv, run_tool, tmp_path):
     out = tmp_path / 'fit'
     run_tool('fit_video.py', video, '--config', nerv, '--work-dir', out,
-             '--amp')
+             *request_amp)
     curve = metrics_of(out)['curve']
     assert curve[-1][1] > curve[0][1]  # seconds, PSNR
     config = next(out.glob('*.py')).read_text()
@@ -207,7 +214,10 @@ def test_stopped_and_resumed_is_the_same(image, siren, run_tool, tmp_path):
     assert len(metrics['curve']) == 3
 
 
-def test_budgets(image, siren, run_tool, tmp_path):
+def test_budgets(image, siren, run_tool, tmp_path, monkeypatch):
+    # a clock that no other work on the machine delays: 20 ms a step
+    monkeypatch.setitem(BudgetHook.clocks, 'wall',
+                        partial(next, itertools.count(step=0.02)))
     run_tool('fit_image.py', image, '--config', siren, '--work-dir',
              tmp_path / 'a', '--max-seconds', 0.3)
     metrics = metrics_of(tmp_path / 'a')
