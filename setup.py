@@ -45,10 +45,8 @@ setup(
     # mmcv's ops are built for. Ask for them by the extras.
     install_requires=requirements('runtime.txt'),
     extras_require={
-        **{
-            name: requirements(f'{name}.txt')
-            for name in EXTRAS
-        }, 'all': requirements('mm.txt', *(f'{name}.txt' for name in EXTRAS))
+        **{name: requirements(f'{name}.txt') for name in EXTRAS},
+        'all': requirements('mm.txt', *(f'{name}.txt' for name in EXTRAS)),
     },
     zip_safe=False,
 )

@@ -6,6 +6,7 @@ where the child registries of every mm package find it by its bare name
 (``type='inrn_mm.INRN'``) importable from any config without
 ``custom_imports``.
 """
+
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
@@ -21,11 +22,7 @@ from mmengine.registry import Registry
 # module.
 MODULE2PACKAGE.setdefault('inrn_mm', 'inrn_mm.registry')
 
-MODELS = Registry(
-    'model', parent=ROOT_MODELS, scope='inrn_mm', locations=['inrn_mm'])
-DATASETS = Registry(
-    'dataset', parent=ROOT_DATASETS, scope='inrn_mm', locations=['inrn_mm'])
-HOOKS = Registry(
-    'hook', parent=ROOT_HOOKS, scope='inrn_mm', locations=['inrn_mm'])
-METRICS = Registry(
-    'metric', parent=ROOT_METRICS, scope='inrn_mm', locations=['inrn_mm'])
+MODELS = Registry('model', parent=ROOT_MODELS, scope='inrn_mm', locations=['inrn_mm'])
+DATASETS = Registry('dataset', parent=ROOT_DATASETS, scope='inrn_mm', locations=['inrn_mm'])
+HOOKS = Registry('hook', parent=ROOT_HOOKS, scope='inrn_mm', locations=['inrn_mm'])
+METRICS = Registry('metric', parent=ROOT_METRICS, scope='inrn_mm', locations=['inrn_mm'])

@@ -1,9 +1,9 @@
 """Fixtures shared by all tests."""
+
 import os
 import random
 import sys
 from pathlib import Path
-from typing import Dict
 
 import pytest
 
@@ -18,6 +18,7 @@ def seeded() -> None:
     """Every test draws the same random numbers, alone or in the suite."""
     import numpy as np
     import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -38,7 +39,8 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope='session')
-def tiny_coco(tmp_path_factory) -> Dict[str, str]:
+def tiny_coco(tmp_path_factory) -> dict[str, str]:
     """Paths of a six-image COCO set; tests must not write into it."""
     from tiny_coco import make_tiny_coco
+
     return make_tiny_coco(tmp_path_factory.mktemp('tiny_coco'), num_images=6)

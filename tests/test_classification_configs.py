@@ -1,6 +1,7 @@
 """The classification configs, and short trainings with them."""
+
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
 from torch import nn
 
 pytest.importorskip('mmpretrain')
-import inrn_mm.classification  # noqa: E402, F401
-from inrn_mm.distillation.losses import OverhaulLoss  # noqa: E402
+import inrn_mm.classification  # noqa: F401
+from inrn_mm.distillation.losses import OverhaulLoss
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'classification'
 METHODS = dict(
@@ -26,17 +27,17 @@ METHODS = dict(
     inrn='StageMSELoss',
     cwd='ChannelWiseLoss',
     pkd='PearsonLoss',
-    mgd='MaskedGenerativeLoss')
+    mgd='MaskedGenerativeLoss',
+)
 UNPUBLISHED = ('cwd', 'pkd', 'mgd')  # for the published pairs
 CONFIGS = sorted(FOLDER.glob('*.py'))
 DISTILLED = [p for p in CONFIGS if p.stem.split('_')[1] in METHODS]
 PLAIN = [p for p in CONFIGS if p not in DISTILLED]
 STUDENTS = ('inrn-s', 'resnet14x4-from-resnet32x4')
-PUBLISHED = ('resnet8-from-resnet20', 'resnet20-from-resnet56',
-             'resnet8x4-from-resnet32x4')
+PUBLISHED = ('resnet8-from-resnet20', 'resnet20-from-resnet56', 'resnet8x4-from-resnet32x4')
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed(path):
     """Parsing takes its time: once for each file, not to be changed."""
     return Config.fromfile(path)
@@ -52,19 +53,14 @@ def quick_init(monkeypatch):
 def build(cfg, **changes):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return MODELS.build(
-            dict(
-                deepcopy(cfg.model),
-                data_preprocessor=deepcopy(cfg.data_preprocessor),
-                **changes))
+            dict(deepcopy(cfg.model), data_preprocessor=deepcopy(cfg.data_preprocessor), **changes)
+        )
 
 
 def test_every_method_has_every_student():
     names = {p.stem for p in DISTILLED}
     expected = {f'{s}_{m}_cifar100' for s in STUDENTS for m in METHODS}
-    expected |= {
-        f'{s}_{m}_cifar100'
-        for s in PUBLISHED for m in METHODS if m not in UNPUBLISHED
-    }
+    expected |= {f'{s}_{m}_cifar100' for s in PUBLISHED for m in METHODS if m not in UNPUBLISHED}
     expected |= {f'inrn-{s}_{m}_imagenet' for s in 'ml' for m in METHODS}
     assert names == expected
 
@@ -95,17 +91,18 @@ def test_distilled_differs_in_the_method_only(path):
 
 # the layers of INRN-L are called as those of INRN-M
 @pytest.mark.parametrize(
-    'path', [p for p in DISTILLED if not p.stem.startswith('inrn-l')],
-    ids=lambda p: p.stem)
+    'path', [p for p in DISTILLED if not p.stem.startswith('inrn-l')], ids=lambda p: p.stem
+)
 def test_layers_of_a_method_exist(path, quick_init):
     changes = dict(probe_size=(32, 32))
     cfg = deepcopy(parsed(path))
     if 'crd' in path.stem:
         assert cfg.model.distill_losses[0].num_samples == (
-            50000 if 'cifar100' in path.stem else 1281167)
+            50000 if 'cifar100' in path.stem else 1281167
+        )
         cfg.model.distill_losses[0].num_samples = 10
     model = build(cfg, **changes)
-    loss, = model.distill_losses
+    (loss,) = model.distill_losses
     if isinstance(loss, OverhaulLoss):
         loss.attach_teacher([None] * 4, model.teacher.net)
     assert len(model.loss_names[0]) == len(loss.pairs)
@@ -113,18 +110,23 @@ def test_layers_of_a_method_exist(path, quick_init):
 
 @pytest.mark.parametrize(
     'method, pair, expected',
-    [('kd', 0, dict(temperature=4., weight=0.9)),
-     ('dkd', 0, dict(alpha=1., beta=2., temperature=4.)),
-     ('dkd', 1, dict(alpha=1., beta=8., temperature=4.)),
-     ('review', 0, dict(weight=0.6)), ('review', 1, dict(weight=5.)),
-     ('fitnet', 0, dict(weight=100., pairs=[(1, 1)])),
-     ('at', 0, dict(weight=1000.)), ('ofd', 0, dict(weight=1e-3)),
-     ('crd', 1, dict(weight=0.8, temperature=0.07, num_negatives=16384)),
-     ('dist', 0, dict(beta=2., gamma=2., temperature=4.))])
+    [
+        ('kd', 0, dict(temperature=4.0, weight=0.9)),
+        ('dkd', 0, dict(alpha=1.0, beta=2.0, temperature=4.0)),
+        ('dkd', 1, dict(alpha=1.0, beta=8.0, temperature=4.0)),
+        ('review', 0, dict(weight=0.6)),
+        ('review', 1, dict(weight=5.0)),
+        ('fitnet', 0, dict(weight=100.0, pairs=[(1, 1)])),
+        ('at', 0, dict(weight=1000.0)),
+        ('ofd', 0, dict(weight=1e-3)),
+        ('crd', 1, dict(weight=0.8, temperature=0.07, num_negatives=16384)),
+        ('dist', 0, dict(beta=2.0, gamma=2.0, temperature=4.0)),
+    ],
+)
 def test_published_settings(method, pair, expected):
     students = 'resnet20-from-resnet56', 'resnet8x4-from-resnet32x4'
     cfg = parsed(FOLDER / f'{students[pair]}_{method}_cifar100.py')
-    loss, = cfg.model.distill_losses
+    (loss,) = cfg.model.distill_losses
     for key, value in expected.items():
         assert loss[key] == value, key
     if method in ('review', 'dkd'):
@@ -148,9 +150,7 @@ def test_plain_models_build(path, quick_init):
         # an ablation is one change of the backbone
         base = parsed(FOLDER / '{0}_{2}.py'.format(*path.stem.split('_')))
         one, other = cfg.model.backbone, base.model.backbone
-        changed = [
-            k for k in set(one) | set(other) if one.get(k) != other.get(k)
-        ]
+        changed = [k for k in set(one) | set(other) if one.get(k) != other.get(k)]
         assert len(changed) == 1
         assert cfg.model.head == base.model.head
         assert cfg.train_dataloader == base.train_dataloader
@@ -158,8 +158,7 @@ def test_plain_models_build(path, quick_init):
 
 def test_imagenet_folder_comes_from_the_environment(monkeypatch):
     path = FOLDER / 'inrn-m_imagenet.py'
-    assert Config.fromfile(
-        path).train_dataloader.dataset.data_root == 'data/imagenet'
+    assert Config.fromfile(path).train_dataloader.dataset.data_root == 'data/imagenet'
     monkeypatch.setenv('INRN_IMAGENET_ROOT', '/elsewhere')
     cfg = Config.fromfile(path)
     for split in ('train', 'val', 'test'):
@@ -177,8 +176,7 @@ def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
     """The other base for CIFAR-100, for those who want it."""
     monkeypatch.setenv('INRN_CIFAR100_ROOT', '/elsewhere')
     path = tmp_path / 'mine.py'
-    path.write_text(
-        "_base_ = 'inrn_mm::classification/_base_/cifar100_stock.py'\n")
+    path.write_text("_base_ = 'inrn_mm::classification/_base_/cifar100_stock.py'\n")
     cfg = Config.fromfile(path)
     assert cfg.data_preprocessor.get('type') is None
     for split, size in (('train', 64), ('val', 500), ('test', 500)):
@@ -203,5 +201,4 @@ def test_inherited_from_another_package(name, tmp_path, quick_init):
         assert MODELS.build(cfg.model) is not None
         METRICS.build(cfg.val_evaluator)
         with pytest.raises(FileNotFoundError, match='cifar'):
-            DATASETS.build(
-                dict(cfg.val_dataloader.dataset, data_root=str(tmp_path)))
+            DATASETS.build(dict(cfg.val_dataloader.dataset, data_root=str(tmp_path)))

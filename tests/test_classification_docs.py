@@ -1,4 +1,5 @@
 """docs/classification.md's snippets do what they say."""
+
 import re
 from pathlib import Path
 
@@ -38,19 +39,19 @@ def test_a_checkpoint_at_work(tmp_path, monkeypatch):
     init_default_scope('mmpretrain')
     net = MODELS.build(Config.fromfile(config).model)
     torch.save(
-        dict(
-            state_dict=net.state_dict(),
-            meta=dict(dataset_meta=dict(classes=CLASSES))), tmp_path / 'a.pth')
+        dict(state_dict=net.state_dict(), meta=dict(dataset_meta=dict(classes=CLASSES))),
+        tmp_path / 'a.pth',
+    )
     names = dict(
         config=config,
         plain_config=config,
         checkpoint=str(tmp_path / 'a.pth'),
-        image=str(next(tmp_path.glob('val/*/*.png'))))
+        image=str(next(tmp_path.glob('val/*/*.png'))),
+    )
     exec(USE, names)
     assert torch.equal(names['model'].head.fc.weight.cpu(), net.head.fc.weight)
-    assert names['pooled'][0].shape == (128, )
-    feats = names['stages'].extract_feat(
-        torch.rand(1, 3, 16, 16), stage='backbone')
+    assert names['pooled'][0].shape == (128,)
+    feats = names['stages'].extract_feat(torch.rand(1, 3, 16, 16), stage='backbone')
     assert [x.shape[1] for x in feats] == [32, 64, 128]
 
 

@@ -1,6 +1,7 @@
 """Every shipped config, and the metafiles about them."""
+
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,7 @@ pytest.importorskip('mmdet')
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted((ROOT / 'configs' / 'inrn').glob('*.py'))
 DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
-STUDENTS = sorted(
-    set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
+STUDENTS = sorted(set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
 CLASSIFIERS = sorted((ROOT / 'configs' / 'classification').glob('*.py'))
 FITS = sorted((ROOT / 'configs' / 'fitting').glob('*.py'))
 # schedules change nothing in the model, and these hold all students
@@ -32,10 +32,7 @@ def test_config_fits_together(path):
     distilled = '_kd_' in path.name
     assert (cfg.model.type == 'KnowledgeDistiller') == distilled
     student = cfg.model.student if distilled else cfg.model
-    assert student.type == {
-        'faster': 'FasterRCNN',
-        'mask': 'MaskRCNN'
-    }[path.name.split('-')[0]]
+    assert student.type == {'faster': 'FasterRCNN', 'mask': 'MaskRCNN'}[path.name.split('-')[0]]
     assert ('inrn' in path.name) == (student.backbone.type == 'INRN')
     if distilled:
         assert cfg.model.teacher_checkpoint.startswith('https://')
@@ -74,8 +71,7 @@ def test_distilled_model_builds(path, quick_init):
     assert teacher.data_preprocessor.std.flatten().tolist() == [1, 1, 1]
     assert not model.teacher.inputs.is_identity
     assert len(model.loss_names[0]) == 4
-    for align, width in zip(model.distill_losses[0].align,
-                            (256, 512, 1024, 2048)):
+    for align, width in zip(model.distill_losses[0].align, (256, 512, 1024, 2048)):
         assert align.conv.out_channels == width
 
 
@@ -91,10 +87,11 @@ METHODS = dict(
     cwd='ChannelWiseLoss',
     mgd='MaskedGenerativeLoss',
     fgd='FocalGlobalLoss',
-    inrn='StageMSELoss')
+    inrn='StageMSELoss',
+)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed(path):
     """Parsing takes a second: once for each file, not to be changed."""
     return Config.fromfile(path)
@@ -113,8 +110,7 @@ def test_comparison_differs_in_the_method_only(path):
     assert '_r101_' in model.teacher_checkpoint
     assert model.student.backbone == alone.model.backbone
     assert model.student.type == alone.model.type
-    for key in ('train_dataloader', 'val_evaluator', 'train_cfg',
-                'param_scheduler'):
+    for key in ('train_dataloader', 'val_evaluator', 'train_cfg', 'param_scheduler'):
         assert cfg[key] == alone[key], key
     assert cfg.optim_wrapper.optimizer == alone.optim_wrapper.optimizer
     # sums over the map, which have large gradients at first
@@ -146,12 +142,13 @@ def narrow(cfg):
 
 # layers of necks and heads have one name, whatever the student's backbone
 BUILT = [
-    p for p in DISTILLED if p.name.startswith(('faster-rcnn_r50', 'retinanet',
-                                               'gfl')) or '_ofd_' in p.name
+    p
+    for p in DISTILLED
+    if p.name.startswith(('faster-rcnn_r50', 'retinanet', 'gfl')) or '_ofd_' in p.name
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def narrow_teacher(config):
     return narrow(model_config(config))
 
@@ -163,7 +160,7 @@ def test_layers_of_a_method_exist(path, quick_init):
     cfg.student = narrow(cfg.student)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg)
-    loss, = model.distill_losses
+    (loss,) = model.distill_losses
     assert cfg.teacher.backbone.depth == 101
     if isinstance(loss, OverhaulLoss):
         # the norms named exist and fit the features
@@ -174,30 +171,28 @@ def test_layers_of_a_method_exist(path, quick_init):
 
 def test_heads_that_begin_as_the_teachers():
     """FGD's inheriting strategy."""
-    model = parsed(ROOT / 'configs/distill' /
-                   'faster-rcnn_r50-from-r101_fgd_coco.py').model
+    model = parsed(ROOT / 'configs/distill' / 'faster-rcnn_r50-from-r101_fgd_coco.py').model
     student = model.student
-    for name, part in (('neck', student.neck), ('rpn_head', student.rpn_head),
-                       ('roi_head.bbox_head', student.roi_head.bbox_head)):
+    for name, part in (
+        ('neck', student.neck),
+        ('rpn_head', student.rpn_head),
+        ('roi_head.bbox_head', student.roi_head.bbox_head),
+    ):
         assert part.init_cfg == dict(
-            type='Pretrained',
-            checkpoint=model.teacher_checkpoint,
-            prefix=f'{name}.')
+            type='Pretrained', checkpoint=model.teacher_checkpoint, prefix=f'{name}.'
+        )
     assert 'resnet50' in student.backbone.init_cfg.checkpoint
 
 
 def test_coco_folder_comes_from_the_environment(monkeypatch):
     path = ROOT / 'configs/inrn/mask-rcnn_inrn-m_kd_coco.py'
-    assert Config.fromfile(
-        path).train_dataloader.dataset.data_root == 'data/coco'
+    assert Config.fromfile(path).train_dataloader.dataset.data_root == 'data/coco'
     monkeypatch.setenv('INRN_COCO_ROOT', '/elsewhere')
     cfg = Config.fromfile(path)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.data_root == '/elsewhere'
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        assert evaluator.ann_file == \
-            '/elsewhere/annotations/instances_val2017.json'
+        assert evaluator.ann_file == '/elsewhere/annotations/instances_val2017.json'
 
 
 def test_metafile_lists_the_configs():
@@ -222,17 +217,16 @@ def test_metafile_lists_the_configs():
 
 def test_config_names_are_unique():
     """``mim`` finds a config by its name alone."""
-    names = [
-        p.name for p in (ROOT / 'configs').rglob('*.py')
-        if '_base_' not in p.parts
-    ]
+    names = [p.name for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts]
     assert len(names) == len(set(names))
 
 
 def test_base_for_other_peoples_configs(tmp_path):
     path = tmp_path / 'mine.py'
-    path.write_text("_base_ = 'inrn_mm::inrn/faster-rcnn_inrn-m_kd_coco.py'\n"
-                    'train_dataloader = dict(batch_size=7)\n')
+    path.write_text(
+        "_base_ = 'inrn_mm::inrn/faster-rcnn_inrn-m_kd_coco.py'\n"
+        'train_dataloader = dict(batch_size=7)\n'
+    )
     cfg = Config.fromfile(path)
     assert cfg.train_dataloader.batch_size == 7
     assert cfg.model.student.backbone.type == 'INRN'
@@ -241,16 +235,15 @@ def test_base_for_other_peoples_configs(tmp_path):
 def test_classification_weights_initialise_the_detector(tmp_path, monkeypatch):
     """The ImageNet variant: a classifier's checkpoint, prefix and all."""
     from inrn_mm.backbones import INRN
+
     source = INRN('m')
     torch.nn.init.constant_(source.stem[0].bn.bias, 0.3)
     torch.save(
-        dict(state_dict={
-            f'backbone.{k}': v
-            for k, v in source.state_dict().items()
-        }), tmp_path / 'cls.pth')
+        dict(state_dict={f'backbone.{k}': v for k, v in source.state_dict().items()}),
+        tmp_path / 'cls.pth',
+    )
     monkeypatch.setenv('INRN_M_IN1K', str(tmp_path / 'cls.pth'))
-    cfg = Config.fromfile(ROOT /
-                          'configs/inrn/faster-rcnn_inrn-m-in1k_kd_1x_coco.py')
+    cfg = Config.fromfile(ROOT / 'configs/inrn/faster-rcnn_inrn-m-in1k_kd_1x_coco.py')
     with DefaultScope.overwrite_default_scope('mmdet'):
         backbone = MODELS.build(cfg.model.student.backbone)
     backbone.init_weights()

@@ -1,4 +1,5 @@
 """What docs/distillation.md says of the code."""
+
 import re
 from pathlib import Path
 
@@ -49,9 +50,9 @@ def test_added_parameters(name, r50, inrn):
         shapes = []
         for i, (layer, _) in enumerate(loss.pairs):
             if 'fc_cls' in str(layer):
-                shapes.append((torch.Size((8, 81)), ) * 2)
+                shapes.append((torch.Size((8, 81)),) * 2)
             elif 'neck' in str(layer):
-                shapes.append((LEVELS[i], ) * 2)
+                shapes.append((LEVELS[i],) * 2)
             else:
                 stage = layer if isinstance(layer, int) else i
                 shapes.append((student[stage], TEACHER[stage]))
@@ -64,7 +65,7 @@ def test_examples_are_losses():
     count = 0
     for block in re.findall(r'```python\n(.*?)```', PAGE, re.S):
         if '_base_' in block:
-            block = block[block.index('    distill_losses='):].strip(' )\n')
+            block = block[block.index('    distill_losses=') :].strip(' )\n')
         names = {}
         exec(block, names)
         for cfg in names['distill_losses']:

@@ -1,4 +1,5 @@
 """README's snippets do what they say."""
+
 import re
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def load(snippet, tmp_path):
 
 def step(model):
     from mmdet.testing import demo_mm_inputs
-    data = model.data_preprocessor(
-        demo_mm_inputs(2, [[3, 64, 64]] * 2), True)
+
+    data = model.data_preprocessor(demo_mm_inputs(2, [[3, 64, 64]] * 2), True)
     total, log = model.parse_losses(model.train()(**data, mode='loss'))
     total.backward()
     return log
@@ -58,6 +59,5 @@ def test_there_are_two_snippets():
 def test_links_and_commands_exist():
     for target in re.findall(r'\]\((?!http)([^)#]+)\)', README):
         assert (ROOT / target).exists(), target
-    for script in re.findall(r'(?:bash|python) ((?:tools|configs)/\S+?)[`\s]',
-                             README):
+    for script in re.findall(r'(?:bash|python) ((?:tools|configs)/\S+?)[`\s]', README):
         assert (ROOT / script).exists(), script

@@ -1,4 +1,5 @@
 """What tests of the tools share besides fixtures."""
+
 import json
 from pathlib import Path
 
@@ -16,7 +17,4 @@ def dump_config(path, cfg, **overrides):
 def logged(work_dir):
     """All scalars that a run logged, in order."""
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-    return [
-        json.loads(line) for log in logs
-        for line in log.read_text().splitlines()
-    ]
+    return [json.loads(line) for log in logs for line in log.read_text().splitlines()]

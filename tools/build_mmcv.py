@@ -9,6 +9,7 @@ Built wheels are kept under ``--kept``, one folder for each torch, Python,
 processor and CUDA: pip's own cache does not tell them apart, and ops built for
 another torch do not load, or crash.
 """
+
 import argparse
 import contextlib
 import importlib.metadata
@@ -21,8 +22,8 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTION = 'onedl-mmcv'
@@ -50,11 +51,13 @@ class BuildError(RuntimeError):
     """The ops cannot be built here; the message says what to do."""
 
 
-def wheel_key(torch_version: str,
-              python: Sequence[int],
-              machine: str,
-              cuda: Optional[str] = None,
-              archs: Sequence[str] = ()) -> str:
+def wheel_key(
+    torch_version: str,
+    python: Sequence[int],
+    machine: str,
+    cuda: str | None = None,
+    archs: Sequence[str] = (),
+) -> str:
     """Name of all that the binary of an mmcv wheel depends on.
 
     Args:
@@ -91,6 +94,7 @@ def candidates(folders: Sequence[Path], torch_version: str) -> Iterator[Path]:
     """
     from packaging.tags import sys_tags
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     ours = set(sys_tags())
     public = torch_version.split('+')[0]
     for folder in folders:
@@ -102,12 +106,11 @@ def candidates(folders: Sequence[Path], torch_version: str) -> Iterator[Path]:
                 name, version, _, tags = parse_wheel_filename(wheel.name)
             except InvalidWheelFilename:
                 continue
-            if (name == DISTRIBUTION and str(version) == VERSION
-                    and tags & ours):
+            if name == DISTRIBUTION and str(version) == VERSION and tags & ours:
                 yield wheel
 
 
-def ops_error(device: str, folder: Optional[Path] = None) -> Optional[str]:
+def ops_error(device: str, folder: Path | None = None) -> str | None:
     """Run mmcv's ops in a process of their own: a wrong build may crash it.
 
     Args:
@@ -121,18 +124,16 @@ def ops_error(device: str, folder: Optional[Path] = None) -> Optional[str]:
     env = dict(os.environ, PYTHONWARNINGS='ignore')
     if folder is not None:
         env['PYTHONPATH'] = str(folder)
-    done = subprocess.run([sys.executable, '-c', CHECK_OPS, device],
-                          cwd=ROOT,
-                          env=env,
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', CHECK_OPS, device], cwd=ROOT, env=env, capture_output=True, text=True
+    )
     if done.returncode == 0:
         return None
     lines = done.stderr.strip().splitlines()
     return lines[-1] if lines else f'exit status {done.returncode}'
 
 
-def wheel_error(device: str, wheel: Path) -> Optional[str]:
+def wheel_error(device: str, wheel: Path) -> str | None:
     """Why the ops of a wheel do not run; None if they do."""
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -144,43 +145,51 @@ def wheel_error(device: str, wheel: Path) -> Optional[str]:
 
 
 def pip(*args: str, **kwargs) -> subprocess.Popen:
-    return subprocess.Popen([
-        sys.executable, '-m', 'pip', '--disable-pip-version-check', *args
-    ], **kwargs)
+    return subprocess.Popen(
+        [sys.executable, '-m', 'pip', '--disable-pip-version-check', *args], **kwargs
+    )
 
 
 def install(wheel: Path) -> None:
-    if pip('install', '--quiet', '--no-deps', '--no-index',
-           '--force-reinstall', '--root-user-action=ignore',
-           str(wheel)).wait():
+    if pip(
+        'install',
+        '--quiet',
+        '--no-deps',
+        '--no-index',
+        '--force-reinstall',
+        '--root-user-action=ignore',
+        str(wheel),
+    ).wait():
         raise BuildError(f'{wheel} could not be installed.')
 
 
 def check_compilers() -> None:
     """Tell early what a bare machine lacks for building an extension."""
     import sysconfig
+
     for compiler in ('gcc', 'g++'):
         if shutil.which(compiler) is None:
-            raise BuildError(f"building mmcv's ops needs {compiler}: install "
-                             'it (Debian: apt-get install g++).')
+            raise BuildError(
+                f"building mmcv's ops needs {compiler}: install it (Debian: apt-get install g++)."
+            )
     if not Path(sysconfig.get_path('include'), 'Python.h').is_file():
-        raise BuildError("building mmcv's ops needs Python's headers: install "
-                         'them (Debian: apt-get install python3-dev).')
+        raise BuildError(
+            "building mmcv's ops needs Python's headers: install "
+            'them (Debian: apt-get install python3-dev).'
+        )
 
 
-def release(nvcc: Path) -> Optional[str]:
+def release(nvcc: Path) -> str | None:
     """CUDA version of a compiler, such as ``'13.0'``; None if it is none."""
     try:
-        said = subprocess.run([nvcc, '--version'],
-                              capture_output=True,
-                              text=True).stdout
+        said = subprocess.run([nvcc, '--version'], capture_output=True, text=True).stdout
     except OSError:
         return None
     found = re.search(r'release (\d+\.\d+)', said)
     return found.group(1) if found else None
 
 
-def installed_toolkit(cuda: str) -> Optional[Path]:
+def installed_toolkit(cuda: str) -> Path | None:
     """A CUDA toolkit of this machine that torch can be extended with.
 
     Args:
@@ -195,8 +204,11 @@ def installed_toolkit(cuda: str) -> Optional[Path]:
         homes.append(str(Path(shutil.which('nvcc')).resolve().parent.parent))
     for home in map(Path, filter(None, homes)):
         version = release(home / 'bin' / 'nvcc')
-        if version and version.split('.')[0] == cuda.split('.')[0] and all(
-                (home / 'include' / name).is_file() for name in CUDA_HEADERS):
+        if (
+            version
+            and version.split('.')[0] == cuda.split('.')[0]
+            and all((home / 'include' / name).is_file() for name in CUDA_HEADERS)
+        ):
             return home
     return None
 
@@ -218,9 +230,11 @@ def registry_toolkit(cuda: str, folder: Path) -> Path:
     Raises:
         BuildError: If it is not to be had.
     """
-    advice = (f"building mmcv's ops for the GPU needs the CUDA {cuda} toolkit:"
-              ' install it (with nvcc) and set CUDA_HOME to its folder, or '
-              'set up for the CPU with --cpu.')
+    advice = (
+        f"building mmcv's ops for the GPU needs the CUDA {cuda} toolkit:"
+        ' install it (with nvcc) and set CUDA_HOME to its folder, or '
+        'set up for the CPU with --cpu.'
+    )
     try:
         toolkit = importlib.metadata.version('cuda-toolkit')
     except importlib.metadata.PackageNotFoundError:
@@ -228,11 +242,12 @@ def registry_toolkit(cuda: str, folder: Path) -> Path:
     # Without the runtime's version the compiler's parts would be the newest.
     parts = f'cuda-toolkit[nvcc,cccl,crt,nvvm]=={toolkit}'
     print(f'[mmcv] no CUDA {cuda} toolkit here: installing {parts}')
-    site = next(
-        Path(p) for p in sys.path if Path(p, 'torch', '__init__.py').exists())
-    home = site / 'nvidia' / f"cu{cuda.split('.')[0]}"
-    if pip('install', '--quiet', '--root-user-action=ignore',
-           parts).wait() or release(home / 'bin' / 'nvcc') is None:
+    site = next(Path(p) for p in sys.path if Path(p, 'torch', '__init__.py').exists())
+    home = site / 'nvidia' / f'cu{cuda.split(".")[0]}'
+    if (
+        pip('install', '--quiet', '--root-user-action=ignore', parts).wait()
+        or release(home / 'bin' / 'nvcc') is None
+    ):
         raise BuildError(advice)
     for name in ('bin', 'include', 'nvvm'):
         (folder / name).symlink_to(home / name)
@@ -245,14 +260,12 @@ def registry_toolkit(cuda: str, folder: Path) -> Path:
     return folder
 
 
-def visible_archs() -> List[str]:
+def visible_archs() -> list[str]:
     """Compute capabilities of the GPUs here; common ones if there is none."""
     import torch
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    found = {
-        '{}.{}'.format(*torch.cuda.get_device_capability(i))
-        for i in range(count)
-    }
+    found = {'{}.{}'.format(*torch.cuda.get_device_capability(i)) for i in range(count)}
     return sorted(found) or ['8.0', '9.0']
 
 
@@ -273,13 +286,15 @@ def follow(process: subprocess.Popen, folder: Path) -> None:
             continue
         shown = now
         plan = next(folder.rglob('build.ninja'), None)
-        total = 0 if plan is None else len(
-            re.findall(r'^build \S+\.o:', plan.read_text(), re.MULTILINE))
+        total = (
+            0
+            if plan is None
+            else len(re.findall(r'^build \S+\.o:', plan.read_text(), re.MULTILINE))
+        )
         built = sum(1 for _ in folder.rglob('*.o'))
         minutes, seconds = divmod(int(now - start), 60)
         progress = f'{built} of {total} files compiled' if total else 'starts'
-        print(f'[mmcv]   {minutes:2d} min {seconds:02d} s: {progress}',
-              flush=True)
+        print(f'[mmcv]   {minutes:2d} min {seconds:02d} s: {progress}', flush=True)
 
 
 def strip_symbols(wheel: Path, folder: Path) -> Path:
@@ -302,9 +317,7 @@ def strip_symbols(wheel: Path, folder: Path) -> Path:
     for library in tree.rglob('*.so'):
         subprocess.run(['strip', '--strip-debug', library], check=True)
     # packing also writes the checksums in RECORD anew
-    subprocess.run(
-        [*run, 'pack', '--dest-dir', packed,
-         next(tree.iterdir())], **quiet)
+    subprocess.run([*run, 'pack', '--dest-dir', packed, next(tree.iterdir())], **quiet)
     return next(packed.glob('*.whl'))
 
 
@@ -323,6 +336,7 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
         BuildError: If it cannot be built, or does not run.
     """
     import torch
+
     check_compilers()
     kept.mkdir(parents=True, exist_ok=True)
     jobs = os.environ.get('MAX_JOBS') or str(number_of_jobs())
@@ -335,8 +349,8 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
             MMCV_WITH_OPS='1',
             MAX_JOBS=jobs,
             # ninja lies beside the interpreter
-            PATH=os.pathsep.join(
-                [str(Path(sys.executable).parent), os.environ['PATH']]))
+            PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']]),
+        )
         if device == 'cuda':
             home = installed_toolkit(torch.version.cuda)
             if home is None:
@@ -346,15 +360,17 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
                 FORCE_CUDA='1',
                 CUDA_HOME=str(home),
                 # newer GPUs compile the last one's PTX
-                TORCH_CUDA_ARCH_LIST=';'.join(archs) + '+PTX')
+                TORCH_CUDA_ARCH_LIST=';'.join(archs) + '+PTX',
+            )
         else:
             # mmcv builds for any GPU that it sees, whatever FORCE_CUDA says
             env.update(FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')
         print(
             f'[mmcv] building the ops of {DISTRIBUTION} {VERSION} for '
             f'{device} with {jobs} jobs; 10 to 20 minutes on 2 cores'
-            f"{' without CUDA, an hour with' if device == 'cuda' else ''}",
-            flush=True)
+            f'{" without CUDA, an hour with" if device == "cuda" else ""}',
+            flush=True,
+        )
         start = time.monotonic()
         log = kept / 'build.log'
         with open(log, 'w') as out:
@@ -370,7 +386,8 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
                 f'{DISTRIBUTION}=={VERSION}',
                 env=env,
                 stdout=out,
-                stderr=subprocess.STDOUT)
+                stderr=subprocess.STDOUT,
+            )
             try:
                 follow(process, work)
             finally:
@@ -379,35 +396,41 @@ def build(device: str, archs: Sequence[str], kept: Path) -> Path:
                     process.wait()
         if process.returncode:
             print(*log.read_text().splitlines()[-30:], sep='\n')
-            raise BuildError("building mmcv's ops failed: the messages above, "
-                             f'and all of them in {log}, say why.')
-        wheel = strip_symbols(
-            next((work / 'built').glob('*.whl')), work / 'strip')
+            raise BuildError(
+                "building mmcv's ops failed: the messages above, "
+                f'and all of them in {log}, say why.'
+            )
+        wheel = strip_symbols(next((work / 'built').glob('*.whl')), work / 'strip')
         error = wheel_error(device, wheel)
         if error:
-            raise BuildError(f'the mmcv built here does not run ({error}); '
-                             f'its messages are in {log}.')
+            raise BuildError(
+                f'the mmcv built here does not run ({error}); its messages are in {log}.'
+            )
         final = kept / wheel.name
         os.replace(wheel, final)
     minutes, seconds = divmod(int(time.monotonic() - start), 60)
-    print(f'[mmcv] built in {minutes} min {seconds} s; kept as {final} '
-          f'({final.stat().st_size / 1e6:.1f} MB)')
+    print(
+        f'[mmcv] built in {minutes} min {seconds} s; kept as {final} '
+        f'({final.stat().st_size / 1e6:.1f} MB)'
+    )
     return final
 
 
 def provide(device: str, kept: Path, folders: Sequence[Path]) -> None:
     """Have an mmcv installed whose ops run; see the module's text."""
     import torch
+
     if ops_error(device) is None:
         return
     cuda = torch.version.cuda if device == 'cuda' else None
     if device == 'cuda' and cuda is None:
-        raise BuildError(f'torch {torch.__version__} is built without CUDA: '
-                         'install one with it, or set up for the CPU with '
-                         '--cpu.')
+        raise BuildError(
+            f'torch {torch.__version__} is built without CUDA: '
+            'install one with it, or set up for the CPU with '
+            '--cpu.'
+        )
     archs = visible_archs() if device == 'cuda' else []
-    kept = kept / wheel_key(torch.__version__, sys.version_info,
-                            platform.machine(), cuda, archs)
+    kept = kept / wheel_key(torch.__version__, sys.version_info, platform.machine(), cuda, archs)
     for wheel in candidates([kept, *folders], torch.__version__):
         error = wheel_error(device, wheel)
         if error is None:
@@ -420,23 +443,24 @@ def provide(device: str, kept: Path, folders: Sequence[Path]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(
         description='Install mmcv with compiled ops that run.',
-        epilog='example: python tools/build_mmcv.py --device cpu')
+        epilog='example: python tools/build_mmcv.py --device cpu',
+    )
     parser.add_argument(
-        '--device',
-        choices=['cpu', 'cuda'],
-        required=True,
-        help='where the ops have to run')
+        '--device', choices=['cpu', 'cuda'], required=True, help='where the ops have to run'
+    )
     parser.add_argument(
         '--kept',
         type=Path,
         default=ROOT / '.wheels',
-        help='folder of the wheels built before (default: .wheels)')
+        help='folder of the wheels built before (default: .wheels)',
+    )
     parser.add_argument(
         '--wheel-dir',
         type=Path,
         action='append',
         default=[],
-        help='another folder of wheels to try before building')
+        help='another folder of wheels to try before building',
+    )
     args = parser.parse_args()
     try:
         provide(args.device, args.kept, args.wheel_dir)

@@ -2,6 +2,7 @@
 
 Prints a free port; if not, one sentence on stderr and exit code 2.
 """
+
 import argparse
 import sys
 
@@ -13,11 +14,10 @@ def main() -> None:
 
     from inrn_mm.engine.dist import check_devices, free_port
     from inrn_mm.engine.user_error import user_errors
+
     with user_errors():
         if check_devices(args.processes) == 'cpu':
-            print(
-                f'no GPU here: starting {args.processes} CPU processes',
-                file=sys.stderr)
+            print(f'no GPU here: starting {args.processes} CPU processes', file=sys.stderr)
     print(free_port())
 
 

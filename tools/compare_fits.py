@@ -4,6 +4,7 @@ Each fit has a folder of its own below --out. Started again, finished fits are
 left alone and an interrupted one goes on. The table (Markdown, CSV, JSON), the
 PSNR over the time and the picture grid are written after each fit.
 """
+
 import argparse
 from pathlib import Path
 
@@ -21,30 +22,27 @@ EXAMPLES = """examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('input', help='image, folder of frames or video')
-    parser.add_argument(
-        '--configs', nargs='+', required=True, help='one for each method')
-    parser.add_argument(
-        '--max-seconds', type=float, help='equal time: train each so long')
+    parser.add_argument('--configs', nargs='+', required=True, help='one for each method')
+    parser.add_argument('--max-seconds', type=float, help='equal time: train each so long')
     parser.add_argument(
         '--clock',
         choices=['wall', 'cpu'],
         default='wall',
         help="of --max-seconds: cpu is the processor's time, for machines "
-        'that others use too (default: wall)')
+        'that others use too (default: wall)',
+    )
     parser.add_argument(
         '--parameters',
         type=int,
         metavar='N',
-        help='equal size: scale each network to about N parameters')
+        help='equal size: scale each network to about N parameters',
+    )
     add_input_options(parser, video=True)
-    parser.add_argument(
-        '--bits', type=int, default=8, help='of a weight (default: 8)')
-    parser.add_argument(
-        '--frame', type=int, help='shown in the grid (default: the middle)')
+    parser.add_argument('--bits', type=int, default=8, help='of a weight (default: 8)')
+    parser.add_argument('--frame', type=int, help='shown in the grid (default: the middle)')
     parser.add_argument(
         '--zoom',
         type=int,
@@ -52,10 +50,9 @@ def parse_args():
         action='append',
         default=[],
         metavar=('TOP', 'LEFT', 'H', 'W'),
-        help='zoomed part of the grid; may be given several times (default: '
-        'two with much detail)')
-    add_output_options(parser, 'work_dirs/compare_ and the name of the input',
-                       'all configs')
+        help='zoomed part of the grid; may be given several times (default: two with much detail)',
+    )
+    add_output_options(parser, 'work_dirs/compare_ and the name of the input', 'all configs')
     return parser.parse_args()
 
 
@@ -63,21 +60,32 @@ def main():
     args = parse_args()
     # after parsing: these imports take seconds
     from inrn_mm.engine.user_error import user_errors
+
     with user_errors():
         from inrn_mm.fitting.compare import compare, make_jobs, markdown
+
         out = args.out or Path('work_dirs', f'compare_{Path(args.input).stem}')
         options = dict(args.cfg_options)
         if args.clock != 'wall':
             options['default_hooks.param_scheduler.clock'] = args.clock
-        names = ('size', 'crop', 'frames', 'stride', 'parameters',
-                 'max_seconds', 'bits', 'save_frames', 'force')
+        names = (
+            'size',
+            'crop',
+            'frames',
+            'stride',
+            'parameters',
+            'max_seconds',
+            'bits',
+            'save_frames',
+            'force',
+        )
         jobs = make_jobs(
             args.input,
             args.configs,
             out,
             cfg_options=options,
-            **{name: getattr(args, name)
-               for name in names})
+            **{name: getattr(args, name) for name in names},
+        )
         rows = compare(jobs, out, args.frame, [tuple(z) for z in args.zoom])
     print(f'\n{markdown(rows)}\nwritten to {out}/')
 

@@ -4,6 +4,7 @@ The tools say what the user did wrong and end with code 2; the launcher's
 traceback would hide that. Of every other failure its summary is shown. The
 arguments are those of torch.distributed.run.
 """
+
 import logging
 import os
 import sys

@@ -1,4 +1,5 @@
 """Fit a network to an image, and write it as a compact file."""
+
 from fit_arguments import run
 
 EXAMPLES = """\

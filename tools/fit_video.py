@@ -1,4 +1,5 @@
 """Fit a network to a video, and write it as a compact file."""
+
 from fit_arguments import run
 
 EXAMPLES = """\

@@ -1,4 +1,5 @@
 """Train a model."""
+
 from arguments import make_parser, parse
 
 EXAMPLES = """\
@@ -13,34 +14,36 @@ def main() -> None:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='mixed precision, of bfloat16 without a GPU (two-stage detectors '
-        'need one)')
+        help='mixed precision, of bfloat16 without a GPU (two-stage detectors need one)',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate with the actual batch size')
+        help='scale the learning rate with the actual batch size',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
         help='resume from this checkpoint; without a name, from the last '
-        'readable one of the work_dir')
+        'readable one of the work_dir',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='train only')
     parser.add_argument(
-        '--no-validate', action='store_true', help='train only')
-    parser.add_argument(
-        '--no-pin-memory',
-        action='store_true',
-        help='dataloaders without pinned memory')
+        '--no-pin-memory', action='store_true', help='dataloaders without pinned memory'
+    )
     parser.add_argument(
         '--no-persistent-workers',
         action='store_true',
-        help='start the workers of the dataloaders anew each epoch')
+        help='start the workers of the dataloaders anew each epoch',
+    )
     args = parse(parser)
 
     # after parsing: these imports take seconds
     from inrn_mm.engine.launch import train
     from inrn_mm.engine.user_error import user_errors
+
     with user_errors():
         train(args)
 

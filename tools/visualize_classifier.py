@@ -5,6 +5,7 @@ with the arguments given; `... cam --help` shows them. What is added: INRN's
 last stage is the target layer unless another is named, checkpoints are loaded
 without running code from them, and heat maps of small images are enlarged.
 """
+
 import argparse
 import runpy
 import sys
@@ -24,14 +25,10 @@ SIDE = 224
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('what', choices=SCRIPTS)
-    parser.add_argument(
-        'arguments',
-        nargs=argparse.REMAINDER,
-        help="those of mmpretrain's tool")
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, help="those of mmpretrain's tool")
     return parser.parse_args()
 
 
@@ -42,42 +39,39 @@ def find_script(name):
         SystemExit: If it, or what it needs, is not installed.
     """
     from importlib.util import find_spec
+
     spec = find_spec('mmpretrain')
-    script = spec and Path(
-        spec.origin).parent / '.mim' / 'tools' / 'visualization' / name
+    script = spec and Path(spec.origin).parent / '.mim' / 'tools' / 'visualization' / name
     if not script or not script.is_file():
-        sys.exit(f'error: mmpretrain, or its {name}, is not installed: '
-                 "pip install 'inrn_mm[cls]'.")
+        sys.exit(f"error: mmpretrain, or its {name}, is not installed: pip install 'inrn_mm[cls]'.")
     need = 'pytorch_grad_cam' if name == 'vis_cam.py' else 'sklearn'
     if not find_spec(need):
-        sys.exit(f'error: {name} needs {need}: pip install '
-                 "'inrn_mm[vis]'.")
+        sys.exit(f"error: {name} needs {need}: pip install 'inrn_mm[vis]'.")
     return script
 
 
 def target_layers(config):
     """Arguments that name INRN's last stage; none for other networks."""
     from mmengine.config import Config
+
     model = Config.fromfile(config).model
     backbone = model.get('student', model).backbone
     if backbone.type not in ('INRN', 'inrn_mm.INRN'):
         return []
     from inrn_mm.backbones import INRN
+
     cfg = {k: v for k, v in backbone.items() if k in ('arch', 'out_indices')}
-    return [
-        '--target-layers', f'backbone.stages.{INRN(**cfg).out_indices[-1]}'
-    ]
+    return ['--target-layers', f'backbone.stages.{INRN(**cfg).out_indices[-1]}']
 
 
 def enlarge(path):
     """Make a small picture one that can be seen."""
     import cv2
+
     picture = cv2.imread(str(path))
     factor = SIDE // min(picture.shape[:2])
     if factor > 1:
-        cv2.imwrite(
-            str(path),
-            picture.repeat(factor, axis=0).repeat(factor, axis=1))
+        cv2.imwrite(str(path), picture.repeat(factor, axis=0).repeat(factor, axis=1))
 
 
 def main():
@@ -87,6 +81,7 @@ def main():
     script = find_script(SCRIPTS[args.what])
     from inrn_mm.engine import make_loading_safe
     from inrn_mm.engine.user_error import user_errors
+
     make_loading_safe()
     if args.what == 'cam' and not asked and '--target-layers' not in arguments:
         configs = [a for a in arguments if a.endswith('.py')]

@@ -1,4 +1,5 @@
 """Draw the stage features of a student beside its teacher's."""
+
 import argparse
 
 EXAMPLES = """examples:
@@ -9,27 +10,28 @@ With a plain config the features of its backbone are drawn alone."""
 
 def parse_args():
     from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help="the student's checkpoint")
     parser.add_argument('image', help='image file')
     parser.add_argument(
-        '--out',
-        default='features.png',
-        help='picture to write (default: features.png)')
+        '--out', default='features.png', help='picture to write (default: features.png)'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='override entries of the config, e.g. model.teacher_checkpoint=X')
+        help='override entries of the config, e.g. model.teacher_checkpoint=X',
+    )
     parser.add_argument(
         '--allow-pickle',
         action='store_true',
-        help='load checkpoints that can run any code while loading')
+        help='load checkpoints that can run any code while loading',
+    )
     return parser.parse_args()
 
 
@@ -42,8 +44,8 @@ def main():
 
     from inrn_mm.engine import load_state, load_weights, user_errors
     from inrn_mm.engine.config_types import is_distiller
-    from inrn_mm.visualization.features import (draw_features, load_batch,
-                                                paired_features)
+    from inrn_mm.visualization.features import draw_features, load_batch, paired_features
+
     with user_errors():
         cfg = Config.fromfile(args.config)
         if args.cfg_options:
@@ -58,7 +60,8 @@ def main():
             model,
             load_state(args.checkpoint, allow_pickle=args.allow_pickle),
             source=args.checkpoint,
-            optional=('distill_losses.', ))
+            optional=('distill_losses.',),
+        )
         batch, picture = load_batch(cfg, args.image, model)
         draw_features(paired_features(model, batch), picture, args.out)
     print(f'written to {args.out}')

@@ -2,8 +2,6 @@
 distill = dict(
     type='KnowledgeDistiller',
     distill_losses=[
-        dict(
-            type='AttentionTransferLoss',
-            pairs=[(0, 0), (1, 1), (2, 2), (3, 3)],
-            weight=1000.)
-    ])
+        dict(type='AttentionTransferLoss', pairs=[(0, 0), (1, 1), (2, 2), (3, 3)], weight=1000.0)
+    ],
+)

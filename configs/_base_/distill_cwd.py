@@ -5,6 +5,8 @@ distill = dict(
         dict(
             type='ChannelWiseLoss',
             pairs=[(f'neck[{i}]', f'neck[{i}]') for i in range(5)],
-            temperature=1.,
-            weight=10.)
-    ])
+            temperature=1.0,
+            weight=10.0,
+        )
+    ],
+)

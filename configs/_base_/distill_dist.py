@@ -7,8 +7,10 @@ distill = dict(
             type='DISTLoss',
             pairs=[('roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_cls')],
             same_proposals=True,
-            beta=2.,
-            gamma=2.,
-            temperature=1.,
-            schedule=dict(warmup=500))
-    ])
+            beta=2.0,
+            gamma=2.0,
+            temperature=1.0,
+            schedule=dict(warmup=500),
+        )
+    ],
+)

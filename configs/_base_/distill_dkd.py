@@ -8,8 +8,10 @@ distill = dict(
             pairs=[('roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_cls')],
             same_proposals=True,
             label_layer='roi_head.bbox_head.loss_cls:input[1]',
-            alpha=1.,
+            alpha=1.0,
             beta=0.25,
-            temperature=1.,
-            weight=1.)
-    ])
+            temperature=1.0,
+            weight=1.0,
+        )
+    ],
+)

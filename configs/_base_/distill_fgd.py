@@ -9,5 +9,7 @@ distill = dict(
             alpha=5e-5,
             beta=2.5e-5,
             gamma=5e-5,
-            lambda_=5e-7)
-    ])
+            lambda_=5e-7,
+        )
+    ],
+)

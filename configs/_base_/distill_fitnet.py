@@ -6,7 +6,8 @@ distill = dict(
         dict(
             type='FitNetLoss',
             pairs=[(1, 1)],
-            connector=dict(
-                type='HintRegressor', norm_cfg=dict(type='SyncBN')),
-            weight=1.)
-    ])
+            connector=dict(type='HintRegressor', norm_cfg=dict(type='SyncBN')),
+            weight=1.0,
+        )
+    ],
+)

@@ -7,6 +7,8 @@ distill = dict(
             type='LogitKDLoss',
             pairs=[('roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_cls')],
             same_proposals=True,
-            temperature=1.,
-            weight=1.)
-    ])
+            temperature=1.0,
+            weight=1.0,
+        )
+    ],
+)

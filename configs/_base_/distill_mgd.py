@@ -7,5 +7,7 @@ distill = dict(
             type='MaskedGenerativeLoss',
             pairs=[(f'neck[{i}]', f'neck[{i}]') for i in range(4)],
             mask_ratio=0.45,
-            weight=5e-7)
-    ])
+            weight=5e-7,
+        )
+    ],
+)

@@ -8,21 +8,19 @@ distill = dict(
         dict(
             type='OverhaulLoss',
             pairs=[
-                ('backbone.layer1.2.relu:input@-1',
-                 'backbone.layer1.2.relu:input@-1'),
-                ('backbone.layer2.3.relu:input@-1',
-                 'backbone.layer2.3.relu:input@-1'),
-                ('backbone.layer3.5.relu:input@-1',
-                 'backbone.layer3.22.relu:input@-1'),
-                ('backbone.layer4.2.relu:input@-1',
-                 'backbone.layer4.2.relu:input@-1')
+                ('backbone.layer1.2.relu:input@-1', 'backbone.layer1.2.relu:input@-1'),
+                ('backbone.layer2.3.relu:input@-1', 'backbone.layer2.3.relu:input@-1'),
+                ('backbone.layer3.5.relu:input@-1', 'backbone.layer3.22.relu:input@-1'),
+                ('backbone.layer4.2.relu:input@-1', 'backbone.layer4.2.relu:input@-1'),
             ],
             margin_layers=[
                 'backbone.layer1.2.bn3',
                 'backbone.layer2.3.bn3',
                 'backbone.layer3.22.bn3',
-                'backbone.layer4.2.bn3'
+                'backbone.layer4.2.bn3',
             ],
             connector=dict(type='NormedConv', norm_cfg=dict(type='SyncBN')),
-            weight=1e-5)
-    ])
+            weight=1e-5,
+        )
+    ],
+)

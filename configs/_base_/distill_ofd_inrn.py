@@ -11,5 +11,7 @@ distill = dict(
             pairs=_base_.preactivations,
             margin_layers=_base_.margin_layers,
             connector=dict(type='NormedConv', norm_cfg=dict(type='SyncBN')),
-            weight=1e-5)
-    ])
+            weight=1e-5,
+        )
+    ],
+)

@@ -3,8 +3,6 @@
 distill = dict(
     type='KnowledgeDistiller',
     distill_losses=[
-        dict(
-            type='PearsonLoss',
-            pairs=[(f'neck[{i}]', f'neck[{i}]') for i in range(4)],
-            weight=6.)
-    ])
+        dict(type='PearsonLoss', pairs=[(f'neck[{i}]', f'neck[{i}]') for i in range(4)], weight=6.0)
+    ],
+)

@@ -8,5 +8,7 @@ distill = dict(
             pairs=[(f'neck[{i}]', f'neck[{i}]') for i in range(5)],
             mid_channels=256,
             norm_cfg=dict(type='SyncBN'),
-            weight=1.)
-    ])
+            weight=1.0,
+        )
+    ],
+)

@@ -2,6 +2,6 @@ _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['inrn_mm'], allow_failed_imports=False)
 default_hooks = dict(
-    checkpoint=dict(
-        type='AtomicCheckpointHook', max_keep_ckpts=3, save_best='auto'))
+    checkpoint=dict(type='AtomicCheckpointHook', max_keep_ckpts=3, save_best='auto')
+)
 custom_hooks = [dict(type='NonFiniteLossHook')]

@@ -1,7 +1,8 @@
 # INRN-L, distilled from ResNet-101 by KD.
 _base_ = [
-    './inrn-l_imagenet.py', './_base_/kd_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py'
+    './inrn-l_imagenet.py',
+    './_base_/kd_imagenet.py',
+    './_base_/teacher_resnet101_imagenet.py',
 ]
 
 model = dict(
@@ -9,9 +10,9 @@ model = dict(
     type='KnowledgeDistiller',
     student=dict(
         _base_.model,
-        head=dict(
-            _base_.model.head,
-            loss=dict(type='CrossEntropyLoss', loss_weight=0.5))),
+        head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.5)),
+    ),
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

@@ -1,7 +1,8 @@
 # INRN-L, distilled from ResNet-101 by ReviewKD.
 _base_ = [
-    './inrn-l_imagenet.py', './_base_/review_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py'
+    './inrn-l_imagenet.py',
+    './_base_/review_imagenet.py',
+    './_base_/teacher_resnet101_imagenet.py',
 ]
 
 model = dict(
@@ -10,4 +11,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

@@ -1,8 +1,5 @@
 # INRN-S, distilled from ResNet-32x4 by DIST.
-_base_ = [
-    './inrn-s_cifar100.py', './_base_/dist_cifar100.py',
-    './_base_/teacher_resnet32x4.py'
-]
+_base_ = ['./inrn-s_cifar100.py', './_base_/dist_cifar100.py', './_base_/teacher_resnet32x4.py']
 
 model = dict(
     _delete_=True,
@@ -10,4 +7,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

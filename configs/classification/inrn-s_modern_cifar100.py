@@ -5,8 +5,6 @@ model = dict(
     backbone=dict(type='INRN', arch='s'),
     head=dict(
         in_channels=128,
-        loss=dict(
-            _delete_=True,
-            type='LabelSmoothLoss',
-            label_smooth_val=0.1,
-            mode='original')))
+        loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
+    ),
+)

@@ -12,10 +12,14 @@ model = dict(
     distill_losses=[
         dict(
             type='ReviewLoss',
-            pairs=[(0, 'backbone.layer1.4.relu:input@-1'),
-                   (1, 'backbone.layer2.4.relu:input@-1'),
-                   (2, 'backbone.layer3.4.relu:input@-1'),
-                   ('head.fc:input', 'head.fc:input')],
+            pairs=[
+                (0, 'backbone.layer1.4.relu:input@-1'),
+                (1, 'backbone.layer2.4.relu:input@-1'),
+                (2, 'backbone.layer3.4.relu:input@-1'),
+                ('head.fc:input', 'head.fc:input'),
+            ],
             schedule=dict(warmup=20, by_epoch=True),
-            weight=5.0)
-    ])
+            weight=5.0,
+        )
+    ],
+)

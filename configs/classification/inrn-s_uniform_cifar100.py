@@ -4,8 +4,7 @@ _base_ = './inrn-s_cifar100.py'
 model = dict(
     backbone=dict(
         arch=dict(
-            _delete_=True,
-            widths=[32, 64, 128],
-            depths=[4, 4, 4],
-            compression=0.5,
-            stem='conv3')))
+            _delete_=True, widths=[32, 64, 128], depths=[4, 4, 4], compression=0.5, stem='conv3'
+        )
+    )
+)

@@ -1,7 +1,9 @@
 # ResNet-101 for CIFAR-100, mmpretrain's.
 _base_ = [
-    'mmpretrain::_base_/models/resnet101_cifar.py', './_base_/cifar100.py',
-    './_base_/schedule_crd.py', './_base_/runtime.py'
+    'mmpretrain::_base_/models/resnet101_cifar.py',
+    './_base_/cifar100.py',
+    './_base_/schedule_crd.py',
+    './_base_/runtime.py',
 ]
 
 model = dict(head=dict(num_classes=100))

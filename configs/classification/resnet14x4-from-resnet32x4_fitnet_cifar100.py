@@ -1,7 +1,8 @@
 # ResNet-14x4, distilled from ResNet-32x4 by FitNet.
 _base_ = [
-    './resnet14x4_cifar100.py', './_base_/fitnet_cifar100.py',
-    './_base_/teacher_resnet32x4.py'
+    './resnet14x4_cifar100.py',
+    './_base_/fitnet_cifar100.py',
+    './_base_/teacher_resnet32x4.py',
 ]
 
 model = dict(
@@ -10,4 +11,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

@@ -11,15 +11,17 @@ model = dict(
     distill_losses=[
         dict(
             type='OverhaulLoss',
-            pairs=[('backbone.layer1.1.relu:input@-1',
-                    'backbone.layer1.4.relu:input@-1'),
-                   ('backbone.layer2.1.relu:input@-1',
-                    'backbone.layer2.4.relu:input@-1'),
-                   ('backbone.layer3.1.relu:input@-1',
-                    'backbone.layer3.4.relu:input@-1')],
-            margin_layers=[
-                'backbone.layer1.4.bn2', 'backbone.layer2.4.bn2',
-                'backbone.layer3.4.bn2'
+            pairs=[
+                ('backbone.layer1.1.relu:input@-1', 'backbone.layer1.4.relu:input@-1'),
+                ('backbone.layer2.1.relu:input@-1', 'backbone.layer2.4.relu:input@-1'),
+                ('backbone.layer3.1.relu:input@-1', 'backbone.layer3.4.relu:input@-1'),
             ],
-            weight=1e-3)
-    ])
+            margin_layers=[
+                'backbone.layer1.4.bn2',
+                'backbone.layer2.4.bn2',
+                'backbone.layer3.4.bn2',
+            ],
+            weight=1e-3,
+        )
+    ],
+)

@@ -1,8 +1,5 @@
 # ResNet-20, distilled from ResNet-56 by DIST.
-_base_ = [
-    './resnet20_cifar100.py', './_base_/dist_cifar100.py',
-    './_base_/teacher_resnet56.py'
-]
+_base_ = ['./resnet20_cifar100.py', './_base_/dist_cifar100.py', './_base_/teacher_resnet56.py']
 
 model = dict(
     _delete_=True,
@@ -10,4 +7,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

@@ -11,15 +11,17 @@ model = dict(
     distill_losses=[
         dict(
             type='OverhaulLoss',
-            pairs=[('backbone.layer1.2.relu:input@-1',
-                    'backbone.layer1.8.relu:input@-1'),
-                   ('backbone.layer2.2.relu:input@-1',
-                    'backbone.layer2.8.relu:input@-1'),
-                   ('backbone.layer3.2.relu:input@-1',
-                    'backbone.layer3.8.relu:input@-1')],
-            margin_layers=[
-                'backbone.layer1.8.bn2', 'backbone.layer2.8.bn2',
-                'backbone.layer3.8.bn2'
+            pairs=[
+                ('backbone.layer1.2.relu:input@-1', 'backbone.layer1.8.relu:input@-1'),
+                ('backbone.layer2.2.relu:input@-1', 'backbone.layer2.8.relu:input@-1'),
+                ('backbone.layer3.2.relu:input@-1', 'backbone.layer3.8.relu:input@-1'),
             ],
-            weight=1e-3)
-    ])
+            margin_layers=[
+                'backbone.layer1.8.bn2',
+                'backbone.layer2.8.bn2',
+                'backbone.layer3.8.bn2',
+            ],
+            weight=1e-3,
+        )
+    ],
+)

@@ -5,8 +5,6 @@ model = dict(
     backbone=dict(type='CIFARResNet', arch='32x4'),
     head=dict(
         in_channels=256,
-        loss=dict(
-            _delete_=True,
-            type='LabelSmoothLoss',
-            label_smooth_val=0.1,
-            mode='original')))
+        loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
+    ),
+)

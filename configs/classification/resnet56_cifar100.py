@@ -1,8 +1,9 @@
 # ResNet-56 for CIFAR-100, of the CRD benchmark.
 _base_ = [
-    './_base_/classifier_cifar100.py', './_base_/cifar100.py',
-    './_base_/schedule_crd.py', './_base_/runtime.py'
+    './_base_/classifier_cifar100.py',
+    './_base_/cifar100.py',
+    './_base_/schedule_crd.py',
+    './_base_/runtime.py',
 ]
 
-model = dict(
-    backbone=dict(type='CIFARResNet', arch='56'), head=dict(in_channels=64))
+model = dict(backbone=dict(type='CIFARResNet', arch='56'), head=dict(in_channels=64))

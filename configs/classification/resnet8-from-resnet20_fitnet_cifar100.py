@@ -1,8 +1,5 @@
 # ResNet-8, distilled from ResNet-20 by FitNet.
-_base_ = [
-    './resnet8_cifar100.py', './_base_/fitnet_cifar100.py',
-    './_base_/teacher_resnet20.py'
-]
+_base_ = ['./resnet8_cifar100.py', './_base_/fitnet_cifar100.py', './_base_/teacher_resnet20.py']
 
 model = dict(
     _delete_=True,
@@ -10,4 +7,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

@@ -12,10 +12,14 @@ model = dict(
     distill_losses=[
         dict(
             type='ReviewLoss',
-            pairs=[(0, 'backbone.layer1.2.relu:input@-1'),
-                   (1, 'backbone.layer2.2.relu:input@-1'),
-                   (2, 'backbone.layer3.2.relu:input@-1'),
-                   ('head.fc:input', 'head.fc:input')],
+            pairs=[
+                (0, 'backbone.layer1.2.relu:input@-1'),
+                (1, 'backbone.layer2.2.relu:input@-1'),
+                (2, 'backbone.layer3.2.relu:input@-1'),
+                ('head.fc:input', 'head.fc:input'),
+            ],
             schedule=dict(warmup=20, by_epoch=True),
-            weight=0.6)
-    ])
+            weight=0.6,
+        )
+    ],
+)

@@ -1,8 +1,5 @@
 # ResNet-8x4, distilled from ResNet-32x4 by DKD.
-_base_ = [
-    './resnet8x4_cifar100.py', './_base_/dkd_cifar100.py',
-    './_base_/teacher_resnet32x4.py'
-]
+_base_ = ['./resnet8x4_cifar100.py', './_base_/dkd_cifar100.py', './_base_/teacher_resnet32x4.py']
 
 model = dict(
     _delete_=True,
@@ -10,4 +7,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses)
+    distill_losses=_base_.distill_losses,
+)

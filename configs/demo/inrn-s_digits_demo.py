@@ -5,4 +5,5 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='INRN', arch='s', out_indices=-1),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=128))
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=128),
+)

@@ -10,10 +10,8 @@ model = dict(
     teacher_checkpoint='work_dirs/demo-classification/teacher/epoch_6.pth',
     distill_losses=[
         dict(type='StageMSELoss', pairs=[(2, 2)]),
-        dict(type='LogitKDLoss', pairs=[('head.fc', 'head.fc')])
-    ])
+        dict(type='LogitKDLoss', pairs=[('head.fc', 'head.fc')]),
+    ],
+)
 # The teacher was trained and tested seconds before.
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='TeacherCheckHook', num_batches=0)
-]
+custom_hooks = [*_base_.custom_hooks, dict(type='TeacherCheckHook', num_batches=0)]

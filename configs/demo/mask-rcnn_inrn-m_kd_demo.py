@@ -10,12 +10,7 @@ model = dict(
     student=_base_.model,
     teacher='inrn_mm::demo/mask-rcnn_r101_demo.py',
     teacher_checkpoint='work_dirs/demo-mask/teacher/epoch_3.pth',
-    distill_losses=[
-        dict(
-            type='StageMSELoss', pairs=[(2, 2), (3, 3)], weight=[0.1, 0.3])
-    ])
+    distill_losses=[dict(type='StageMSELoss', pairs=[(2, 2), (3, 3)], weight=[0.1, 0.3])],
+)
 # and what it knows need not be checked
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='TeacherCheckHook', num_batches=0)
-]
+custom_hooks = [*_base_.custom_hooks, dict(type='TeacherCheckHook', num_batches=0)]

@@ -1,8 +1,5 @@
 # The demo's teacher: ResNet101-FPN, trained from scratch.
-_base_ = [
-    './_base_/mask-rcnn_narrow.py', './_base_/demo_instance.py',
-    './_base_/r101.py'
-]
+_base_ = ['./_base_/mask-rcnn_narrow.py', './_base_/demo_instance.py', './_base_/r101.py']
 
 model = _base_.r101
 max_epochs = 3

@@ -10,14 +10,15 @@ model = dict(
         num_stages=3,
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
-        out_indices=(2, ),
+        out_indices=(2,),
         stem_channels=16,
-        base_channels=16),
+        base_channels=16,
+    ),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=64))
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64),
+)
 max_epochs = 6
-train_dataloader = dict(
-    batch_size=32, dataset=dict(data_prefix=_base_.data_root + '/pool'))
+train_dataloader = dict(batch_size=32, dataset=dict(data_prefix=_base_.data_root + '/pool'))
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [_base_.param_scheduler[0], _base_.param_scheduler[1]]
 param_scheduler[1].T_max = max_epochs

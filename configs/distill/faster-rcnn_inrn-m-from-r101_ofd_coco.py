@@ -1,8 +1,9 @@
 # Faster R-CNN with INRN-M, from scratch, distilled from ResNet101-FPN by
 # OFD.
 _base_ = [
-    '../inrn/faster-rcnn_inrn-m_coco.py', '../_base_/distill_ofd_inrn.py',
-    '../_base_/teacher_faster-rcnn_r101.py'
+    '../inrn/faster-rcnn_inrn-m_coco.py',
+    '../_base_/distill_ofd_inrn.py',
+    '../_base_/teacher_faster-rcnn_r101.py',
 ]
 
 model = dict(
@@ -10,4 +11,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

@@ -1,7 +1,8 @@
 # Faster R-CNN ResNet-50, distilled from ResNet101-FPN by CWD.
 _base_ = [
-    '../inrn/faster-rcnn_r50_coco.py', '../_base_/distill_cwd.py',
-    '../_base_/teacher_faster-rcnn_r101.py'
+    '../inrn/faster-rcnn_r50_coco.py',
+    '../_base_/distill_cwd.py',
+    '../_base_/teacher_faster-rcnn_r101.py',
 ]
 
 model = dict(
@@ -9,4 +10,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

@@ -1,7 +1,8 @@
 # Faster R-CNN ResNet-50, distilled from ResNet101-FPN by MGD.
 _base_ = [
-    '../inrn/faster-rcnn_r50_coco.py', '../_base_/distill_mgd.py',
-    '../_base_/teacher_faster-rcnn_r101.py'
+    '../inrn/faster-rcnn_r50_coco.py',
+    '../_base_/distill_mgd.py',
+    '../_base_/teacher_faster-rcnn_r101.py',
 ]
 
 model = dict(
@@ -9,6 +10,7 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)
 # The loss is a sum over the map: clipped as in the paper's code.
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))

@@ -1,12 +1,10 @@
 # GFL ResNet-50, distilled from ResNet101-FPN by Eq. 3.
-_base_ = [
-    './gfl_r50_coco.py', '../_base_/distill_stages.py',
-    '../_base_/teacher_gfl_r101.py'
-]
+_base_ = ['./gfl_r50_coco.py', '../_base_/distill_stages.py', '../_base_/teacher_gfl_r101.py']
 
 model = dict(
     _delete_=True,
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

@@ -1,7 +1,8 @@
 # Mask R-CNN ResNet-50, distilled from ResNet101-FPN by ReviewKD.
 _base_ = [
-    '../inrn/mask-rcnn_r50_coco.py', '../_base_/distill_review.py',
-    '../_base_/teacher_mask-rcnn_r101.py'
+    '../inrn/mask-rcnn_r50_coco.py',
+    '../_base_/distill_review.py',
+    '../_base_/teacher_mask-rcnn_r101.py',
 ]
 
 model = dict(
@@ -9,4 +10,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

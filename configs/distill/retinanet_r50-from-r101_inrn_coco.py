@@ -1,7 +1,8 @@
 # RetinaNet ResNet-50, distilled from ResNet101-FPN by Eq. 3.
 _base_ = [
-    './retinanet_r50_coco.py', '../_base_/distill_stages.py',
-    '../_base_/teacher_retinanet_r101.py'
+    './retinanet_r50_coco.py',
+    '../_base_/distill_stages.py',
+    '../_base_/teacher_retinanet_r101.py',
 ]
 
 model = dict(
@@ -9,4 +10,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

@@ -10,5 +10,7 @@ model = dict(
             dict(stage=0, every=1, channels=128),
             dict(stage=1, every=1, channels=112),
             dict(stage=2, every=1, channels=64),
-            dict(stage=3, every=2, channels=16)
-        ]))
+            dict(stage=3, every=2, channels=16),
+        ],
+    )
+)

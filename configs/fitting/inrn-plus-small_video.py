@@ -10,6 +10,8 @@ model = dict(
             dict(stage=0, every=1, channels=8),
             dict(stage=1, every=2, channels=6),
             dict(stage=2, every=5, channels=4),
-            dict(stage=3, every=31, channels=4)
-        ]))
+            dict(stage=3, every=31, channels=4),
+        ],
+    )
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-2))

@@ -14,7 +14,9 @@ model = dict(
             dict(stage=0, every=1, channels=16),
             dict(stage=1, every=4, channels=6),
             dict(stage=2, every=16, channels=4),
-            dict(stage=3, every=66, channels=4)
-        ]),
-    loss=dict(alpha=0.7, norm='l1'))
+            dict(stage=3, every=66, channels=4),
+        ],
+    ),
+    loss=dict(alpha=0.7, norm='l1'),
+)
 optim_wrapper = dict(optimizer=dict(lr=5e-3))

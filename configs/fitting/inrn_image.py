@@ -8,6 +8,8 @@ model = dict(
         kind='pixel',
         arch=dict(widths=[64], blocks=3),
         compression=1,
-        levels=None),
-    tile=256)
+        levels=None,
+    ),
+    tile=256,
+)
 optim_wrapper = dict(optimizer=dict(lr=1.5e-2))

@@ -2,6 +2,5 @@
 # rate that did best there.
 _base_ = './nerv_video.py'
 
-model = dict(
-    net=dict(arch=8, min_width=24, stem_width=128, strides=(1, 2, 2, 2, 2)))
+model = dict(net=dict(arch=8, min_width=24, stem_width=128, strides=(1, 2, 2, 2, 2)))
 optim_wrapper = dict(optimizer=dict(lr=1e-2))

@@ -1,8 +1,5 @@
 # SIREN with its paper's loss; 1e-4 there, for ten times the steps.
 _base_ = './_base_/image.py'
 
-model = dict(
-    net=dict(type='SIREN', width=256, num_layers=3),
-    loss=dict(alpha=1.),
-    tile=256)
+model = dict(net=dict(type='SIREN', width=256, num_layers=3), loss=dict(alpha=1.0), tile=256)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))

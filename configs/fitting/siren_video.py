@@ -1,9 +1,6 @@
 # SIREN on pixels of a video, in tiles of several frames.
 _base_ = './_base_/video.py'
 
-model = dict(
-    net=dict(type='SIREN', width=1024, num_layers=3),
-    loss=dict(alpha=1.),
-    tile=128)
+model = dict(net=dict(type='SIREN', width=1024, num_layers=3), loss=dict(alpha=1.0), tile=128)
 train_dataloader = dict(batch_size=4)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

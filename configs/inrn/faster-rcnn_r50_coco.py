@@ -2,5 +2,6 @@
 _base_ = [
     'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
     '../_base_/coco_detection.py',
-    'mmdet::_base_/schedules/schedule_1x.py', '../_base_/runtime.py'
+    'mmdet::_base_/schedules/schedule_1x.py',
+    '../_base_/runtime.py',
 ]

@@ -1,7 +1,8 @@
 # Mask R-CNN with INRN-M, from scratch, distilled from ResNet101-FPN.
 _base_ = [
-    './mask-rcnn_inrn-m_coco.py', '../_base_/distill_stages.py',
-    '../_base_/teacher_mask-rcnn_r101.py'
+    './mask-rcnn_inrn-m_coco.py',
+    '../_base_/distill_stages.py',
+    '../_base_/teacher_mask-rcnn_r101.py',
 ]
 
 model = dict(
@@ -9,4 +10,5 @@ model = dict(
     student=_base_.model,
     teacher=_base_.teacher,
     teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill)
+    **_base_.distill,
+)

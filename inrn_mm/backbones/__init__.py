@@ -1,4 +1,5 @@
 """Multi-stage networks (paper, Fig. 1c)."""
+
 from .inrn import INRN
 
 __all__ = ['INRN']

@@ -1,5 +1,6 @@
 """INRN, the multi-stage network of INRe blocks (paper, Sec. 2.3, Fig. 1c)."""
-from typing import List, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
@@ -81,11 +82,7 @@ class INRN(BaseModule):
     """
 
     arch_settings = {
-        's': dict(
-            widths=[32, 64, 128],
-            depths=[2, 8, 2],
-            compression=0.5,
-            stem='conv3'),
+        's': dict(widths=[32, 64, 128], depths=[2, 8, 2], compression=0.5, stem='conv3'),
         'm': dict(widths=[64, 128, 256, 512], depths=[2, 2, 8, 2]),
         'l': dict(widths=[128, 256, 512, 1024], depths=[2, 2, 8, 2]),
         'm-uniform': dict(widths=[64, 128, 256, 512], depths=[4, 4, 3, 3]),
@@ -93,45 +90,44 @@ class INRN(BaseModule):
     }
     stems = ('conv7', 'deep', 'conv3')
 
-    def __init__(self,
-                 arch: Union[str, dict] = 'm',
-                 compression: Optional[float] = None,
-                 order: str = 'mlp-conv-mlp',
-                 kernel_size: int = 3,
-                 residual: bool = True,
-                 stem: Optional[str] = None,
-                 in_channels: int = 3,
-                 out_indices: Union[int, Sequence[int], None] = None,
-                 frozen_stages: int = -1,
-                 norm_eval: bool = False,
-                 drop_path_rate: float = 0.,
-                 with_cp: bool = False,
-                 zero_init_residual: bool = True,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='GELU'),
-                 init_cfg: Union[dict, List[dict], None] = None) -> None:
+    def __init__(
+        self,
+        arch: str | dict = 'm',
+        compression: float | None = None,
+        order: str = 'mlp-conv-mlp',
+        kernel_size: int = 3,
+        residual: bool = True,
+        stem: str | None = None,
+        in_channels: int = 3,
+        out_indices: int | Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        zero_init_residual: bool = True,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='GELU'),
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         if init_cfg is None:
             # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close
             # enough to take relu's gain, since a norm follows each layer.
             init_cfg = [
                 dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'),
-                dict(
-                    type='Constant',
-                    val=1,
-                    layer=['_BatchNorm', 'GroupNorm', 'LN2d'])
+                dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm', 'LN2d']),
             ]
         super().__init__(init_cfg)
         arch = self._parse_arch(arch)
         widths, depths = arch['widths'], arch['depths']
         num_stages = len(depths)
-        compression = arch.get('compression', 2) \
-            if compression is None else compression
+        compression = arch.get('compression', 2) if compression is None else compression
 
         self.out_indices = self._parse_indices(out_indices, num_stages)
         if not -1 <= frozen_stages <= num_stages:
             raise ValueError(
                 f'frozen_stages={frozen_stages} does not exist: the network '
-                f'has {num_stages} stages (-1 freezes nothing, 0 the stem).')
+                f'has {num_stages} stages (-1 freezes nothing, 0 the stem).'
+            )
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
@@ -139,8 +135,8 @@ class INRN(BaseModule):
 
         conv_cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.stem = self._make_stem(
-            stem or arch.get('stem', 'conv7'), in_channels, widths[0],
-            conv_cfg)
+            stem or arch.get('stem', 'conv7'), in_channels, widths[0], conv_cfg
+        )
         rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
         self.stages = nn.ModuleList()
         for i in range(num_stages):
@@ -154,17 +150,18 @@ class INRN(BaseModule):
                     residual=residual,
                     drop_path_rate=rate,
                     with_cp=with_cp,
-                    **conv_cfg) for rate in rates[start:start + depths[i]]
+                    **conv_cfg,
+                )
+                for rate in rates[start : start + depths[i]]
             ]
             if i > 0:
-                blocks.insert(
-                    0, _conv(widths[i - 1], widths[i], 3, 2, conv_cfg))
+                blocks.insert(0, _conv(widths[i - 1], widths[i], 3, 2, conv_cfg))
             self.stages.append(nn.Sequential(*blocks))
         # as in mmdet's ResNet: where each stage's map comes from
         self.res_layers = [f'stages.{i}' for i in range(num_stages)]
         self._freeze_stages()
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features.
 
         Args:
@@ -178,7 +175,7 @@ class INRN(BaseModule):
         x = self.stem(x)
         outs = []
         # stages behind the last one asked for are not run
-        for i, stage in enumerate(self.stages[:max(self.out_indices) + 1]):
+        for i, stage in enumerate(self.stages[: max(self.out_indices) + 1]):
             x = stage(x)
             if i in self.out_indices:
                 outs.append(x)
@@ -193,9 +190,11 @@ class INRN(BaseModule):
         loaded = any(cfg and cfg['type'] == 'Pretrained' for cfg in cfgs)
         if self.zero_init_residual and not (loaded or done):
             for block in self.modules():
-                norm = getattr(block.layers[-1], 'norm', None) \
-                    if isinstance(block, INReBlock) and block.residual \
+                norm = (
+                    getattr(block.layers[-1], 'norm', None)
+                    if isinstance(block, INReBlock) and block.residual
                     else None
+                )
                 if norm is not None:
                     nn.init.zeros_(norm.weight)
 
@@ -219,89 +218,91 @@ class INRN(BaseModule):
             ValueError: If the norms are of another kind.
         """
         from mmcv.cnn import fuse_conv_bn  # late import, see INReBlock
+
         others = {
             type(m).__name__
             for m in self.modules()
             if isinstance(m, NORMS) and not isinstance(m, _BatchNorm)
         }
         if others:
-            raise ValueError(f'{others.pop()} depends on the image and cannot '
-                             'be folded into convolutions; only networks with '
-                             'BN or SyncBN can be switched to deploy.')
+            raise ValueError(
+                f'{others.pop()} depends on the image and cannot '
+                'be folded into convolutions; only networks with '
+                'BN or SyncBN can be switched to deploy.'
+            )
         self.eval()
         fuse_conv_bn(self).requires_grad_(False)
 
     def _freeze_stages(self) -> None:
         if self.frozen_stages < 0:
             return
-        for module in [self.stem, *self.stages[:self.frozen_stages]]:
+        for module in [self.stem, *self.stages[: self.frozen_stages]]:
             module.eval()
             module.requires_grad_(False)
 
     @classmethod
-    def _parse_arch(cls, arch: Union[str, dict]) -> dict:
+    def _parse_arch(cls, arch: str | dict) -> dict:
         if isinstance(arch, str):
             if arch not in cls.arch_settings:
                 raise ValueError(
                     f"Unknown arch '{arch}': choose one of "
                     f'{sorted(cls.arch_settings)} or give a dict with '
-                    "'widths' and 'depths'.")
+                    "'widths' and 'depths'."
+                )
             return cls.arch_settings[arch]
         unknown = set(arch) - {'widths', 'depths', 'compression', 'stem'}
         if unknown or not {'widths', 'depths'} <= set(arch):
             raise ValueError(
                 "An arch dict needs 'widths' and 'depths' and may have "
-                f"'compression' and 'stem', got {sorted(arch)}.")
+                f"'compression' and 'stem', got {sorted(arch)}."
+            )
         if len(arch['widths']) != len(arch['depths']):
             raise ValueError(
                 'An arch needs a width and a depth for each stage, got '
-                f"{len(arch['widths'])} widths and {len(arch['depths'])} "
-                'depths.')
+                f'{len(arch["widths"])} widths and {len(arch["depths"])} '
+                'depths.'
+            )
         return arch
 
     @staticmethod
-    def _parse_indices(out_indices: Union[int, Sequence[int], None],
-                       num_stages: int) -> Tuple[int, ...]:
+    def _parse_indices(out_indices: int | Sequence[int] | None, num_stages: int) -> tuple[int, ...]:
         if out_indices is None:
             out_indices = range(num_stages)
         elif isinstance(out_indices, int):
-            out_indices = (out_indices, )
+            out_indices = (out_indices,)
         if not len(out_indices):
-            raise ValueError('out_indices is empty: name at least one of the '
-                             f'stages 0 to {num_stages - 1}.')
+            raise ValueError(
+                f'out_indices is empty: name at least one of the stages 0 to {num_stages - 1}.'
+            )
         for i in out_indices:
             if not -num_stages <= i < num_stages:
                 raise ValueError(
                     f'Stage {i} of out_indices={tuple(out_indices)} does not '
-                    f'exist: the network has stages 0 to {num_stages - 1}.')
+                    f'exist: the network has stages 0 to {num_stages - 1}.'
+                )
         return tuple(sorted({i % num_stages for i in out_indices}))
 
     @classmethod
-    def _make_stem(cls, stem: str, in_channels: int, width: int,
-                   conv_cfg: dict) -> nn.Sequential:
+    def _make_stem(cls, stem: str, in_channels: int, width: int, conv_cfg: dict) -> nn.Sequential:
         if stem == 'conv7':
-            return nn.Sequential(
-                _conv(in_channels, width, 7, 2, conv_cfg),
-                nn.MaxPool2d(3, 2, 1))
+            return nn.Sequential(_conv(in_channels, width, 7, 2, conv_cfg), nn.MaxPool2d(3, 2, 1))
         if stem == 'deep':
             return nn.Sequential(
                 _conv(in_channels, width // 2, 3, 2, conv_cfg),
                 _conv(width // 2, width // 2, 3, 1, conv_cfg),
                 _conv(width // 2, width, 3, 1, conv_cfg),
-                nn.MaxPool2d(3, 2, 1))
+                nn.MaxPool2d(3, 2, 1),
+            )
         if stem == 'conv3':
             return nn.Sequential(_conv(in_channels, width, 3, 1, conv_cfg))
-        raise ValueError(
-            f"Unknown stem '{stem}': choose one of {list(cls.stems)}.")
+        raise ValueError(f"Unknown stem '{stem}': choose one of {list(cls.stems)}.")
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int,
-          conv_cfg: dict) -> nn.Module:
+def _conv(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int, conv_cfg: dict
+) -> nn.Module:
     from mmcv.cnn import ConvModule  # late import, see INReBlock
+
     return ConvModule(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=kernel_size // 2,
-        **conv_cfg)
+        in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, **conv_cfg
+    )

@@ -1,4 +1,5 @@
 """Thin ResNets for 32 x 32 images, those of the distillation benchmarks."""
+
 from mmengine.registry import MODELS
 from mmpretrain.models.backbones import ResNet_CIFAR
 from mmpretrain.models.backbones.resnet import BasicBlock
@@ -52,22 +53,21 @@ class CIFARResNet(ResNet_CIFAR):
         '32x4': (5, 32, 64),
     }
     # as the parent reads it, by depth
-    arch_settings = {
-        6 * blocks + 2: (BasicBlock, (blocks, ) * 3)
-        for blocks, _, _ in archs.values()
-    }
+    arch_settings = {6 * blocks + 2: (BasicBlock, (blocks,) * 3) for blocks, _, _ in archs.values()}
 
     def __init__(self, arch, **kwargs) -> None:
         if str(arch) not in self.archs:
-            raise ValueError(f"Unknown arch '{arch}' of CIFARResNet: choose "
-                             f'one of {list(self.archs)}.')
+            raise ValueError(
+                f"Unknown arch '{arch}' of CIFARResNet: choose one of {list(self.archs)}."
+            )
         blocks, stem_channels, base_channels = self.archs[str(arch)]
         settings = dict(
             num_stages=3,
             strides=(1, 2, 2),
             dilations=(1, 1, 1),
-            out_indices=(2, ),
+            out_indices=(2,),
             stem_channels=stem_channels,
             base_channels=base_channels,
-            zero_init_residual=False)
+            zero_init_residual=False,
+        )
         super().__init__(6 * blocks + 2, **{**settings, **kwargs})

@@ -3,9 +3,10 @@
 Each row is a backbone in one way of running it. All are timed in turn
 with ResNet-50's plain one, whose images per second are 1.0 in the table.
 """
+
 import argparse
 import copy
-from typing import Callable, Dict, Tuple
+from collections.abc import Callable
 
 import torch
 from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
@@ -76,8 +77,13 @@ def run(args: argparse.Namespace) -> dict:
             singles[key] = _task(nets[key], way, 1, args)
             rows[key] = dict(name=name, way=way, **counts)
     seconds = interleave(tasks, args.iters, args.warmup, args.device)
-    latencies = {} if args.train else seconds if args.batch == 1 else \
-        interleave(singles, args.iters, 1, args.device)
+    latencies = (
+        {}
+        if args.train
+        else seconds
+        if args.batch == 1
+        else interleave(singles, args.iters, 1, args.device)
+    )
     for key, row in rows.items():
         faster = ratio(seconds[f'{REFERENCE} eager'], seconds[key])
         row.update(
@@ -85,29 +91,28 @@ def run(args: argparse.Namespace) -> dict:
             relative=faster['ratio'],
             relative_low=faster['low'],
             relative_high=faster['high'],
-            all_seconds=seconds[key])
+            all_seconds=seconds[key],
+        )
         if key in latencies:
             row['latency_ms'] = 1e3 * median(latencies[key])
         if not args.train and row['way'] != 'bfloat16':
-            roof = min(limits['flops'],
-                       limits['bandwidth'] * row['intensity'])
+            roof = min(limits['flops'], limits['bandwidth'] * row['intensity'])
             row['roof'] = 100 * row['images'] * row['gmacs'] * 1e9 / roof
         if not args.no_memory:
-            row['peak_mb'] = (module_bytes(nets[key]) +
-                              peak_memory(tasks[key], args.device)) / 1e6
+            row['peak_mb'] = (module_bytes(nets[key]) + peak_memory(tasks[key], args.device)) / 1e6
     return dict(
         rows=list(rows.values()),
         machine=describe(args.device),
         gigabytes_per_second=limits['bandwidth'] / 1e9,
-        gmacs_per_second=limits['flops'] / 1e9)
+        gmacs_per_second=limits['flops'] / 1e9,
+    )
 
 
-def _counts(net: nn.Module, size: Tuple[int, int]) -> dict:
+def _counts(net: nn.Module, size: tuple[int, int]) -> dict:
     """Size and cost for one image."""
     net.eval()
-    inputs = (torch.rand(1, 3, *size), )
-    flops, activations = FlopAnalyzer(net, inputs), ActivationAnalyzer(
-        net, inputs)
+    inputs = (torch.rand(1, 3, *size),)
+    flops, activations = FlopAnalyzer(net, inputs), ActivationAnalyzer(net, inputs)
     for analyzer in (flops, activations):
         analyzer.unsupported_ops_warnings(False)
         analyzer.uncalled_modules_warnings(False)
@@ -115,9 +120,8 @@ def _counts(net: nn.Module, size: Tuple[int, int]) -> dict:
     parameters = sum(p.numel() for p in net.parameters())
     traffic = 4 * (2 * activations.total() + parameters)
     return dict(
-        parameters=parameters / 1e6,
-        gmacs=flops.total() / 1e9,
-        intensity=flops.total() / traffic)
+        parameters=parameters / 1e6, gmacs=flops.total() / 1e9, intensity=flops.total() / traffic
+    )
 
 
 def _folded(net: nn.Module) -> nn.Module:
@@ -125,6 +129,7 @@ def _folded(net: nn.Module) -> nn.Module:
         net.switch_to_deploy()
         return net
     from mmcv.cnn import fuse_conv_bn
+
     net.eval()  # which some backbones of mmpretrain answer with None
     return fuse_conv_bn(net).requires_grad_(False)
 
@@ -138,7 +143,7 @@ def _compiled(net: nn.Module) -> nn.Module:
     return net
 
 
-WAYS: Dict[str, Callable[[nn.Module], nn.Module]] = {
+WAYS: dict[str, Callable[[nn.Module], nn.Module]] = {
     'eager': lambda net: net,
     'channels_last': _channels_last,
     'bfloat16': lambda net: net,
@@ -149,16 +154,12 @@ WAYS: Dict[str, Callable[[nn.Module], nn.Module]] = {
 }
 
 
-def _task(net: nn.Module, way: str, batch: int,
-          args: argparse.Namespace) -> Callable[[], None]:
+def _task(net: nn.Module, way: str, batch: int, args: argparse.Namespace) -> Callable[[], None]:
     """A forward, or a forward and a backward, of a batch."""
     inputs = torch.rand(batch, 3, *args.size, device=args.device)
     if 'channels_last' in way:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-    low = torch.autocast(
-        torch.device(args.device).type,
-        torch.bfloat16,
-        enabled=way == 'bfloat16')
+    low = torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=way == 'bfloat16')
 
     def train() -> None:
         net.train()

@@ -1,8 +1,9 @@
 """Images per second that a process prepares for training."""
+
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict
 
 import numpy as np
 import torch
@@ -35,8 +36,7 @@ def run(args: argparse.Namespace) -> dict:
         dict: The rows; the pixels are random.
     """
     with tempfile.TemporaryDirectory() as folder:
-        tasks = _cifar100(args) if args.kind == 'cifar100' else _detection(
-            args, Path(folder))
+        tasks = _cifar100(args) if args.kind == 'cifar100' else _detection(args, Path(folder))
         seconds = interleave(tasks, args.iters, args.warmup, args.device)
     rows = []
     for name, own in seconds.items():
@@ -44,9 +44,8 @@ def run(args: argparse.Namespace) -> dict:
         if 'stock' in seconds:
             faster = ratio(seconds['stock'], own)
             row.update(
-                relative=faster['ratio'],
-                relative_low=faster['low'],
-                relative_high=faster['high'])
+                relative=faster['ratio'], relative_low=faster['low'], relative_high=faster['high']
+            )
         rows.append(row)
     return dict(rows=rows, machine=describe(args.device))
 
@@ -61,87 +60,88 @@ def _preprocessor(cfg: dict, scope: str, device: str) -> torch.nn.Module:
         return MODELS.build(cfg).to(device)
 
 
-def _cifar100(args: argparse.Namespace) -> Dict[str, Callable[[], None]]:
+def _cifar100(args: argparse.Namespace) -> dict[str, Callable[[], None]]:
     from .. import classification  # noqa: F401, registers it
     from ..datasets.cifar100 import InMemoryCIFAR100
-    images = np.random.default_rng(0).integers(
-        256, size=(4096, 32, 32, 3), dtype=np.uint8)
+
+    images = np.random.default_rng(0).integers(256, size=(4096, 32, 32, 3), dtype=np.uint8)
     picks = np.random.default_rng(1).integers(4096, size=args.batch).tolist()
 
     dataset = InMemoryCIFAR100('', device=args.device, lazy_init=True)
-    dataset.images = torch.from_numpy(images).permute(
-        0, 3, 1, 2).contiguous().to(args.device)
+    dataset.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(args.device)
     dataset.labels = torch.zeros(4096, dtype=torch.long, device=args.device)
     dataset._fully_initialized = True
     normalise = dict(
         num_classes=100,
         mean=[129.304, 124.070, 112.434],
         std=[68.170, 65.392, 70.418],
-        to_rgb=False)
+        to_rgb=False,
+    )
     ours = _preprocessor(
         dict(
             type='BatchPreprocessor',
             transforms=[dict(type='BatchCropFlip', padding=4)],
-            **normalise), 'mmpretrain', args.device)
+            **normalise,
+        ),
+        'mmpretrain',
+        args.device,
+    )
 
-    stock_cfg = Config.fromfile(
-        _config('mmpretrain', '_base_/datasets/cifar100_bs16.py'))
+    stock_cfg = Config.fromfile(_config('mmpretrain', '_base_/datasets/cifar100_bs16.py'))
     pipeline = _compose(stock_cfg.train_pipeline, 'mmpretrain')
-    stock = _preprocessor(
-        dict(type='ClsDataPreprocessor', **normalise), 'mmpretrain',
-        args.device)
+    stock = _preprocessor(dict(type='ClsDataPreprocessor', **normalise), 'mmpretrain', args.device)
 
     def one_by_one() -> None:
-        stock(
-            pseudo_collate([
-                pipeline(dict(img=images[i], gt_label=0)) for i in picks
-            ]), True)
+        stock(pseudo_collate([pipeline(dict(img=images[i], gt_label=0)) for i in picks]), True)
 
-    return dict(
-        stock=one_by_one,
-        ours=lambda: ours(dataset.__getitems__(picks), True))
+    return dict(stock=one_by_one, ours=lambda: ours(dataset.__getitems__(picks), True))
 
 
-def _detection(args: argparse.Namespace,
-               folder: Path) -> Dict[str, Callable[[], None]]:
+def _detection(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[], None]]:
     import cv2
+
     height, width = args.size
-    cfg = Config.fromfile(
-        _config('mmdet', '_base_/datasets/coco_detection.py'))
+    cfg = Config.fromfile(_config('mmdet', '_base_/datasets/coco_detection.py'))
     pipeline = _compose(cfg.train_pipeline, 'mmdet')
     preprocessor = _preprocessor(
         Config.fromfile(
-            _config('mmdet', '_base_/models/faster-rcnn_r50_fpn.py')).model.
-        data_preprocessor, 'mmdet', args.device)
+            _config('mmdet', '_base_/models/faster-rcnn_r50_fpn.py')
+        ).model.data_preprocessor,
+        'mmdet',
+        args.device,
+    )
     random = np.random.default_rng(0)
     files = []
     for i in range(args.batch):
         # smooth, as photographs are: noise takes JPEG far longer
-        small = random.integers(
-            256, size=(height // 8, width // 8, 3), dtype=np.uint8)
+        small = random.integers(256, size=(height // 8, width // 8, 3), dtype=np.uint8)
         files.append(str(folder / f'{i}.jpg'))
         cv2.imwrite(files[-1], cv2.resize(small, (width, height)))
-    boxes = [
-        dict(bbox=[10., 10., 60., 60.], bbox_label=0, ignore_flag=0)
-        for _ in range(8)
-    ]
+    boxes = [dict(bbox=[10.0, 10.0, 60.0, 60.0], bbox_label=0, ignore_flag=0) for _ in range(8)]
 
     def load() -> None:
         preprocessor(
-            pseudo_collate([
-                pipeline(
-                    dict(
-                        img_path=file,
-                        img_id=i,
-                        height=height,
-                        width=width,
-                        instances=[dict(box) for box in boxes]))
-                for i, file in enumerate(files)
-            ]), True)
+            pseudo_collate(
+                [
+                    pipeline(
+                        dict(
+                            img_path=file,
+                            img_id=i,
+                            height=height,
+                            width=width,
+                            instances=[dict(box) for box in boxes],
+                        )
+                    )
+                    for i, file in enumerate(files)
+                ]
+            ),
+            True,
+        )
 
     return {'mmdet, COCO': load}
 
 
 def _config(package: str, name: str) -> str:
     from mmengine.utils import get_installed_path
+
     return str(Path(get_installed_path(package)) / '.mim/configs' / name)

@@ -6,10 +6,11 @@ the same random images and with the same random numbers. The learning rate is
 forward of the teacher up to the last layer that the losses need, without
 losses: nothing that distils with a teacher in the loop can be faster.
 """
+
 import argparse
 import copy
 import logging
-from typing import Callable, Dict, List, Tuple
+from collections.abc import Callable
 
 import torch
 from mmengine.config import Config
@@ -25,8 +26,7 @@ from ..utils.machine import describe
 from .peers import PEERS
 from .precision import wrap
 from .samples import random_batch
-from .timing import (interleave, median, module_bytes, peak_memory, ratio,
-                     synchronize)
+from .timing import interleave, median, module_bytes, peak_memory, ratio, synchronize
 
 COLUMNS = [
     ('name', 'training step', ''),
@@ -43,8 +43,8 @@ VARIANTS = dict(
     channels_last=dict(channels_last=True),
     bfloat16=dict(dtype='bfloat16'),
     compiled=dict(compile=True),
-    all=dict(
-        fold_bn=True, channels_last=True, dtype='bfloat16', compile=True))
+    all=dict(fold_bn=True, channels_last=True, dtype='bfloat16', compile=True),
+)
 
 
 def run(args: argparse.Namespace) -> dict:
@@ -64,10 +64,7 @@ def run(args: argparse.Namespace) -> dict:
     cfg, scope = read_config(args.config)
     data = random_batch(scope, args.batch, args.size)
     models = _models(cfg, args)
-    steps = {
-        name: make_step(model, data, args)
-        for name, model in models.items()
-    }
+    steps = {name: make_step(model, data, args) for name, model in models.items()}
     steps['floor'] = _floor(models['ours'], steps['student alone'], data, args)
     seconds = interleave(steps, args.iters, args.warmup, args.device)
     rows = [_row(name, seconds) for name in steps]
@@ -76,14 +73,12 @@ def run(args: argparse.Namespace) -> dict:
         for row in rows:
             name = row['name']
             # the floor has the networks that ours has
-            row['peak_mb'] = _peak(steps[name],
-                                   models.get(name, models['ours']),
-                                   args.device) / 1e6
+            row['peak_mb'] = _peak(steps[name], models.get(name, models['ours']), args.device) / 1e6
         result['memory'] = _memory(models['ours'], rows, data, args.device)
     return result
 
 
-def read_config(path: str) -> Tuple[dict, str]:
+def read_config(path: str) -> tuple[dict, str]:
     """The model of a distilled training, with a random teacher.
 
     Args:
@@ -97,14 +92,14 @@ def read_config(path: str) -> Tuple[dict, str]:
     """
     cfg = Config.fromfile(path)
     if not is_distiller(cfg.get('model')):
-        raise ValueError(f'{path} is not the config of a distilled training: '
-                         'its model is no KnowledgeDistiller.')
+        raise ValueError(
+            f'{path} is not the config of a distilled training: its model is no KnowledgeDistiller.'
+        )
     scope = cfg.get('default_scope', 'mmengine')
     init_default_scope(scope)
     if 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    cfg.model.update(
-        teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
+    cfg.model.update(teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
     return cfg.model, scope
 
 
@@ -131,7 +126,7 @@ def make_distiller(cfg: dict) -> BaseModel:
     return revert_sync_batchnorm(ours).train()
 
 
-def _models(cfg: dict, args: argparse.Namespace) -> Dict[str, BaseModel]:
+def _models(cfg: dict, args: argparse.Namespace) -> dict[str, BaseModel]:
     """All contestants but the floor, with the same weights."""
     ours = make_distiller(cfg)
     models = {
@@ -187,12 +182,13 @@ class _Plain(BaseModel):
         self.whole = whole
         self.convert = ours.teacher.inputs
         self.pairs = ours.taps
-        self.seen: Dict[tuple, Tensor] = {}
+        self.seen: dict[tuple, Tensor] = {}
         for net in (self.student, self.teacher):
             for pair in sum(self.pairs, []):
                 tap = pair[net is self.teacher]
                 net.get_submodule(tap.path).register_forward_hook(
-                    self._keep(net is self.teacher, tap))
+                    self._keep(net is self.teacher, tap)
+                )
 
     def _keep(self, teacher: bool, tap) -> Callable:
 
@@ -204,18 +200,19 @@ class _Plain(BaseModel):
     def forward(self, inputs, data_samples=None, mode='loss'):
         losses = dict(self.student(inputs, data_samples, mode='loss'))
         converted = self.convert(inputs, data_samples)
-        with torch.no_grad(), torch.autocast(
-                inputs.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
             if self.whole:
                 self.teacher(converted, data_samples, mode='loss')
             else:
                 self.teacher.extract_feat(converted)
         for i, (loss, pairs) in enumerate(zip(self.losses, self.pairs)):
-            terms = loss([self.seen[False, s] for s, _ in pairs],
-                         [self.seen[True, t] for _, t in pairs], data_samples)
+            terms = loss(
+                [self.seen[False, s] for s, _ in pairs],
+                [self.seen[True, t] for _, t in pairs],
+                data_samples,
+            )
             weights = loss.current_weights()
-            losses[f'loss_distill{i}'] = sum(
-                w * term for w, term in zip(weights, terms))
+            losses[f'loss_distill{i}'] = sum(w * term for w, term in zip(weights, terms))
         return losses
 
     def train(self, mode: bool = True) -> '_Plain':
@@ -224,8 +221,7 @@ class _Plain(BaseModel):
         return self
 
 
-def make_step(model: BaseModel, data: dict,
-              args: argparse.Namespace) -> Callable[[], object]:
+def make_step(model: BaseModel, data: dict, args: argparse.Namespace) -> Callable[[], object]:
     """One training step of a model.
 
     Args:
@@ -237,7 +233,7 @@ def make_step(model: BaseModel, data: dict,
         Callable: The step, always with the same random numbers.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(parameters, lr=0., momentum=0.9)
+    optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=0.9)
     wrapper = wrap(optimizer, args)
 
     def step() -> None:
@@ -248,8 +244,9 @@ def make_step(model: BaseModel, data: dict,
     return step
 
 
-def _floor(ours: BaseModel, student: Callable, data: dict,
-           args: argparse.Namespace) -> Callable[[], object]:
+def _floor(
+    ours: BaseModel, student: Callable, data: dict, args: argparse.Namespace
+) -> Callable[[], object]:
     """The student's step and the needed part of the teacher."""
     net, calls = ours.teacher.net, ours.teacher.num_calls
     # heads, which want proposals or samples, are left out of the floor
@@ -260,10 +257,14 @@ def _floor(ours: BaseModel, student: Callable, data: dict,
     @torch.no_grad()
     def forward() -> None:
         # ends where ours does
-        with torch.autocast(
+        with (
+            torch.autocast(
                 torch.device(args.device).type,
                 args.amp and getattr(torch, args.amp),
-                enabled=bool(args.amp)), Recorder(net, list(calls), calls):
+                enabled=bool(args.amp),
+            ),
+            Recorder(net, list(calls), calls),
+        ):
             part(inputs)
 
     def step() -> None:
@@ -273,7 +274,7 @@ def _floor(ours: BaseModel, student: Callable, data: dict,
     return step
 
 
-def _row(name: str, seconds: Dict[str, List[float]]) -> dict:
+def _row(name: str, seconds: dict[str, list[float]]) -> dict:
     own = seconds[name]
     floor = ratio(own, seconds['floor'])
     return dict(
@@ -283,7 +284,8 @@ def _row(name: str, seconds: Dict[str, List[float]]) -> dict:
         floor=floor['ratio'],
         floor_low=floor['low'],
         floor_high=floor['high'],
-        all_seconds=own)
+        all_seconds=own,
+    )
 
 
 def _peak(step: Callable, model: BaseModel, device: str) -> float:
@@ -295,19 +297,13 @@ def _peak(step: Callable, model: BaseModel, device: str) -> float:
     return held + peak_memory(step, device)
 
 
-def _memory(ours: BaseModel, rows: List[dict], data: dict,
-            device: str) -> dict:
+def _memory(ours: BaseModel, rows: list[dict], data: dict, device: str) -> dict:
     """Peak of ours, against what it cannot do without."""
     batch = ours.data_preprocessor(copy.deepcopy(data), True)
     taps = {t for pairs in ours.taps for _, t in pairs}
     features = ours.teacher(batch['inputs'], batch['data_samples'], list(taps))
-    maps = sum(x.numel() * x.element_size()
-               for calls in features.values() for x in calls)
+    maps = sum(x.numel() * x.element_size() for calls in features.values() for x in calls)
     synchronize(device)
     peaks = {row['name']: row['peak_mb'] for row in rows}
-    needed = peaks['student alone'] + (
-        module_bytes(ours.teacher.net) + maps) / 1e6
-    return dict(
-        ours_mb=peaks['ours'],
-        needed_mb=needed,
-        ratio=peaks['ours'] / needed)
+    needed = peaks['student alone'] + (module_bytes(ours.teacher.net) + maps) / 1e6
+    return dict(ours_mb=peaks['ours'], needed_mb=needed, ratio=peaks['ours'] / needed)

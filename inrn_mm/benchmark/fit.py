@@ -4,9 +4,10 @@ The straightforward loop is NeRV as it is written first: float frames, SSIM
 of five blurred maps, torch's Adam as it comes, the loss and the PSNR read in
 each step.
 """
+
 import argparse
 import math
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -54,17 +55,15 @@ def run(args: argparse.Namespace) -> dict:
         dict: The rows; SIREN's steps are on whole frames, too.
     """
     torch.manual_seed(0)
-    video = torch.randint(
-        256, (FRAMES, *args.size, 3), dtype=torch.uint8)
-    steps: Dict[str, Callable[[], None]] = {}
-    decodes: Dict[str, Callable[[], None]] = {}
+    video = torch.randint(256, (FRAMES, *args.size, 3), dtype=torch.uint8)
+    steps: dict[str, Callable[[], None]] = {}
+    decodes: dict[str, Callable[[], None]] = {}
     rows = {}
     for name in args.networks:
         fitter = make_fitter(name, video).to(args.device).train()
         steps[name] = _step(fitter, args)
         decodes[name] = _decode(fitter)
-        rows[name] = dict(
-            name=name, parameters=fitter.num_parameters / 1e6)
+        rows[name] = dict(name=name, parameters=fitter.num_parameters / 1e6)
     net = MODELS.build(dict(NETWORKS['NeRV-S'], shape=video.shape))
     net.to(args.device).train()
     steps[PLAIN] = _plain_step(net, video, args.device)
@@ -81,7 +80,8 @@ def run(args: argparse.Namespace) -> dict:
             relative_high=faster['high'],
             frames=DECODED / median(decoding[name]),
             peak_mb=peak_memory(steps[name], args.device) / 1e6,
-            all_seconds=seconds[name])
+            all_seconds=seconds[name],
+        )
     return dict(rows=list(rows.values()), machine=describe(args.device))
 
 
@@ -95,12 +95,10 @@ def make_fitter(name: str, video: Tensor) -> SignalFitter:
     net = NETWORKS[name]
     if isinstance(net, str):
         net = get_config(net).model.net
-    return SignalFitter(
-        net, Signal(video), loss=dict(type='FittingLoss', norm='l1'))
+    return SignalFitter(net, Signal(video), loss=dict(type='FittingLoss', norm='l1'))
 
 
-def _step(fitter: SignalFitter,
-          args: argparse.Namespace) -> Callable[[], None]:
+def _step(fitter: SignalFitter, args: argparse.Namespace) -> Callable[[], None]:
     optimizer = FusedAdam(fitter.parameters(), lr=5e-4)
     wrapper = wrap(optimizer, args)
     # windows of the whole frame: as many pixels as the others
@@ -119,18 +117,16 @@ def _decode(fitter: SignalFitter) -> Callable[[], None]:
     return decode
 
 
-def _plain_step(net: nn.Module, video: Tensor,
-                device: str) -> Callable[[], None]:
+def _plain_step(net: nn.Module, video: Tensor, device: str) -> Callable[[], None]:
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-4)
     frames = video.permute(0, 3, 1, 2).float() / 255
 
     def step() -> None:
         index = FRAMES // 2
-        target = frames[index:index + 1].to(device)
+        target = frames[index : index + 1].to(device)
         time = torch.tensor([index / (FRAMES - 1)], device=device)
         pred = net(time)
-        loss = 0.7 * (pred - target).abs().mean() + 0.3 * (
-            1 - _ssim(pred, target))
+        loss = 0.7 * (pred - target).abs().mean() + 0.3 * (1 - _ssim(pred, target))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -152,7 +148,7 @@ def _plain_decode(net: nn.Module, device: str) -> Callable[[], None]:
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
     """SSIM of ``(N, C, H, W)`` in [0, 1], a Gaussian window of 11."""
-    line = torch.arange(11, device=x.device) - 5.
+    line = torch.arange(11, device=x.device) - 5.0
     line = torch.exp(-line.square() / (2 * 1.5**2))
     line = (line / line.sum()).expand(x.shape[1], 1, 1, 11)
 
@@ -163,6 +159,8 @@ def _ssim(x: Tensor, y: Tensor) -> Tensor:
     mx, my = blur(x), blur(y)
     xx, yy, xy = blur(x * x), blur(y * y), blur(x * y)
     c1, c2 = 0.01**2, 0.03**2
-    return ((2 * mx * my + c1) * (2 * (xy - mx * my) + c2) /
-            ((mx**2 + my**2 + c1) *
-             (xx - mx**2 + yy - my**2 + c2))).mean()
+    return (
+        (2 * mx * my + c1)
+        * (2 * (xy - mx * my) + c2)
+        / ((mx**2 + my**2 + c1) * (xx - mx**2 + yy - my**2 + c2))
+    ).mean()

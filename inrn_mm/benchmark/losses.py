@@ -2,8 +2,10 @@
 
 Beside ours stands the formula, written down as it is read: "direct".
 """
+
 import argparse
-from typing import Callable, Dict, List, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from mmengine.registry import MODELS
@@ -28,8 +30,7 @@ COLUMNS = [
 WIDTHS = [256, 512, 1024, 2048]  # ResNet-101
 
 
-def shapes(kind: str, batch: int,
-           size: Tuple[int, int]) -> Dict[str, List[tuple]]:
+def shapes(kind: str, batch: int, size: tuple[int, int]) -> dict[str, list[tuple]]:
     """Shapes of what losses compare.
 
     Args:
@@ -45,22 +46,16 @@ def shapes(kind: str, batch: int,
         classifiers only, ``'vectors'``.
     """
     if kind == 'cifar':
-        stages = [((batch, c, n, n), ) * 2
-                  for c, n in ((64, 32), (128, 16), (256, 8))]
+        stages = [((batch, c, n, n),) * 2 for c, n in ((64, 32), (128, 16), (256, 8))]
         pyramid, rows, classes = stages, batch, 100
     else:
         places = [(-(-size[0] // s), -(-size[1] // s)) for s in (4, 8, 16, 32)]
-        stages = [((batch, w // 4, *p), (batch, w, *p))
-                  for w, p in zip(WIDTHS, places)]
-        pyramid = [((batch, 256, *p), ) * 2 for p in places]
+        stages = [((batch, w // 4, *p), (batch, w, *p)) for w, p in zip(WIDTHS, places)]
+        pyramid = [((batch, 256, *p),) * 2 for p in places]
         rows, classes = 512 * batch, 81
-    found = dict(
-        stages=stages,
-        hint=stages[1:2],
-        pyramid=pyramid,
-        logits=[((rows, classes), ) * 2])
+    found = dict(stages=stages, hint=stages[1:2], pyramid=pyramid, logits=[((rows, classes),) * 2])
     if kind == 'cifar':
-        found['vectors'] = [((batch, 256), ) * 2]
+        found['vectors'] = [((batch, 256),) * 2]
     return found
 
 
@@ -90,10 +85,8 @@ def make_loss(name: str, pairs: Sequence[tuple]) -> DistillLoss:
         pairs (Sequence[tuple]): Shapes of student and teacher, each.
     """
     loss = MODELS.build(
-        dict(
-            type=name,
-            pairs=[(str(i), str(i)) for i in range(len(pairs))],
-            **LOSSES[name][1]))
+        dict(type=name, pairs=[(str(i), str(i)) for i in range(len(pairs))], **LOSSES[name][1])
+    )
     loss.build(*([torch.Size(p[i]) for p in pairs] for i in range(2)))
     # the norms that OFD reads its margins from
     loss.attach_teacher([nn.BatchNorm2d(t[1]) for _, t in pairs])
@@ -118,21 +111,18 @@ def run(args: argparse.Namespace) -> dict:
         torch.manual_seed(0)
         pairs = found[kind]
         loss = make_loss(name, pairs).to(args.device)
-        student, teacher = ([
-            torch.randn(p[i], device=args.device).requires_grad_(i == 0)
-            for p in pairs
-        ] for i in range(2))
+        student, teacher = (
+            [torch.randn(p[i], device=args.device).requires_grad_(i == 0) for p in pairs]
+            for i in range(2)
+        )
         # of images, or of the rows of logits that an image's boxes have
         samples = make_samples(len(student[0]), args.size, args.device)
         tasks = dict(
-            ours=_task(
-                lambda: sum(loss(student, teacher, samples)), student, loss),
-            direct=_task(
-                lambda: DIRECT[name](loss, student, teacher, samples), student,
-                loss))
+            ours=_task(partial(_add_terms, loss, student, teacher, samples), student, loss),
+            direct=_task(partial(DIRECT[name], loss, student, teacher, samples), student, loss),
+        )
         seconds = interleave(tasks, args.iters, args.warmup, args.device)
-        memory = {k: peak_memory(t, args.device) / 1e6
-                  for k, t in tasks.items()}
+        memory = {k: peak_memory(t, args.device) / 1e6 for k, t in tasks.items()}
         relative = ratio(seconds['ours'], seconds['direct'])
         rows.append(
             dict(
@@ -143,13 +133,15 @@ def run(args: argparse.Namespace) -> dict:
                 relative_low=relative['low'],
                 relative_high=relative['high'],
                 peak_mb=memory['ours'],
-                direct_mb=memory['direct']))
+                direct_mb=memory['direct'],
+            )
+        )
     return dict(rows=rows, machine=describe(args.device))
 
 
-def _task(term: Callable[[], Tensor], student: List[Tensor],
-          loss: DistillLoss) -> Callable[[], None]:
-
+def _task(
+    term: Callable[[], Tensor], student: list[Tensor], loss: DistillLoss
+) -> Callable[[], None]:
     def task() -> None:
         term().backward()
         # at the end: the profiler of memory miscounts what calls leave behind
@@ -160,8 +152,11 @@ def _task(term: Callable[[], Tensor], student: List[Tensor],
     return task
 
 
-def make_samples(count: int, size: Tuple[int, int],
-                 device: str) -> List[BaseDataElement]:
+def _add_terms(loss: DistillLoss, *args) -> Tensor:
+    return sum(loss(*args))
+
+
+def make_samples(count: int, size: tuple[int, int], device: str) -> list[BaseDataElement]:
     """Ground truth: an index and a class, and eight boxes in an image.
 
     Args:
@@ -176,7 +171,8 @@ def make_samples(count: int, size: Tuple[int, int],
     return [
         BaseDataElement(
             metainfo=dict(img_shape=(height, width), sample_idx=i),
-            gt_label=torch.randint(80, (1, ), device=device),
-            gt_instances=InstanceData(bboxes=boxes.to(device)))
+            gt_label=torch.randint(80, (1,), device=device),
+            gt_instances=InstanceData(bboxes=boxes.to(device)),
+        )
         for i in range(count)
     ]

@@ -1,5 +1,4 @@
 """What the machine can do at best."""
-from typing import Dict
 
 import torch
 
@@ -7,9 +6,9 @@ from .timing import interleave, median
 
 
 @torch.no_grad()
-def ceilings(device: str = 'cpu',
-             dtype: torch.dtype = torch.float32,
-             iters: int = 7) -> Dict[str, float]:
+def ceilings(
+    device: str = 'cpu', dtype: torch.dtype = torch.float32, iters: int = 7
+) -> dict[str, float]:
     """Measure the memory's bandwidth and the arithmetic.
 
     The bandwidth is that of ``a = b + c`` on arrays far larger than the
@@ -30,11 +29,11 @@ def ceilings(device: str = 'cpu',
     x, y = torch.rand(2, side, side, device=device).to(dtype).unbind()
     out = torch.empty_like(x)
     seconds = interleave(
-        dict(
-            add=lambda: torch.add(b, c, out=a),
-            product=lambda: torch.mm(x, y, out=out)),
+        dict(add=lambda: torch.add(b, c, out=a), product=lambda: torch.mm(x, y, out=out)),
         iters,
-        device=device)
+        device=device,
+    )
     return dict(
         bandwidth=3 * size * a.element_size() / median(seconds['add']),
-        flops=side**3 / median(seconds['product']))
+        flops=side**3 / median(seconds['product']),
+    )

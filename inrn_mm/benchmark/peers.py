@@ -1,9 +1,9 @@
 """Distillers of other packages, with the networks and losses of ours."""
+
 import copy
 import importlib
 import sys
 import types
-from typing import Dict
 
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
@@ -13,6 +13,7 @@ from ..distillation import StageMSELoss
 
 class _Stub(types.ModuleType):
     """Has every name, as a class that does nothing."""
+
     __all__: list = []
     __path__: list = []
 
@@ -43,7 +44,8 @@ def import_mmrazor() -> None:
         raise ImportError(
             f'mmrazor cannot be imported ({error}): pip install --no-deps '
             'mmrazor==1.0.0, beside torch 2.1, mmcv 2.1.0 and the original '
-            'mm packages; or leave it out of --peers.') from error
+            'mm packages; or leave it out of --peers.'
+        ) from error
 
 
 def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
@@ -60,10 +62,12 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
         ValueError: If there are other losses.
     """
     if not all(type(loss) is StageMSELoss for loss in ours.distill_losses):
-        raise ValueError("'mmrazor' is timed with StageMSELoss alone: choose "
-                         'such a config, or leave it out of --peers.')
+        raise ValueError(
+            "'mmrazor' is timed with StageMSELoss alone: choose "
+            'such a config, or leave it out of --peers.'
+        )
     import_mmrazor()
-    recorders: Dict[str, dict] = dict(student={}, teacher={})
+    recorders: dict[str, dict] = dict(student={}, teacher={})
     connectors, losses, mappings = {}, {}, {}
     convs = {}
     for k, (loss, pairs) in enumerate(zip(ours.distill_losses, ours.taps)):
@@ -76,21 +80,17 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
                 type='ConvModuleConnector',
                 in_channel=conv.in_channels,
                 out_channel=conv.out_channels,
-                act_cfg=None)
+                act_cfg=None,
+            )
             losses[name] = dict(
-                type='L2Loss',
-                normalize=False,
-                div_element=True,
-                loss_weight=float(weights[i]))
+                type='L2Loss', normalize=False, div_element=True, loss_weight=float(weights[i])
+            )
             mapping = {}
-            for side, argument, tap in zip(recorders,
-                                           ('s_feature', 't_feature'), taps):
-                recorders[side][tap.path] = dict(
-                    type='ModuleOutputs', source=tap.path)
+            for side, argument, tap in zip(recorders, ('s_feature', 't_feature'), taps):
+                recorders[side][tap.path] = dict(type='ModuleOutputs', source=tap.path)
                 mapping[argument] = dict(
-                    recorder=tap.path,
-                    from_student=side == 'student',
-                    data_idx=tap.index)
+                    recorder=tap.path, from_student=side == 'student', data_idx=tap.index
+                )
             mapping['s_feature']['connector'] = name
             mappings[name] = mapping
     from mmrazor.registry import MODELS as RAZOR_MODELS
@@ -108,10 +108,12 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
                     teacher_recorders=recorders['teacher'],
                     connectors=connectors,
                     distill_losses=losses,
-                    loss_forward_mappings=mappings)))
+                    loss_forward_mappings=mappings,
+                ),
+            )
+        )
     for name, conv in convs.items():
-        model.distiller.connectors[name].conv_module.conv.load_state_dict(
-            conv.state_dict())
+        model.distiller.connectors[name].conv_module.conv.load_state_dict(conv.state_dict())
     return model
 
 
@@ -128,20 +130,23 @@ def mmdet_ld(ours: BaseModel, cfg: dict) -> BaseModel:
     """
     student, teacher = ours.student, ours.teacher.net
     if any(type(net).__name__ != 'GFL' for net in (student, teacher)):
-        raise ValueError("'mmdet-ld' is timed between GFL detectors: choose "
-                         'configs/distill/gfl_*, or leave it out of --peers.')
+        raise ValueError(
+            "'mmdet-ld' is timed between GFL detectors: choose "
+            'configs/distill/gfl_*, or leave it out of --peers.'
+        )
     student_cfg = cfg['student']
     cfg = copy.deepcopy(dict(student_cfg))
     cfg['bbox_head'].update(
-        type='LDHead',
-        loss_ld=dict(
-            type='KnowledgeDistillationKLDivLoss', loss_weight=0.25, T=10))
+        type='LDHead', loss_ld=dict(type='KnowledgeDistillationKLDivLoss', loss_weight=0.25, T=10)
+    )
     model = MODELS.build(
         dict(
             cfg,
             type='mmdet.KnowledgeDistillationSingleStageDetector',
             # any; ours takes its place
-            teacher_config=dict(model=copy.deepcopy(dict(student_cfg)))))
+            teacher_config=dict(model=copy.deepcopy(dict(student_cfg))),
+        )
+    )
     model.load_state_dict(plain_student(student).state_dict())
     model.teacher_model = copy.deepcopy(teacher)
     return model

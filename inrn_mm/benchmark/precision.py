@@ -1,4 +1,5 @@
 """Optimizer wrappers of the precision that is asked for."""
+
 import argparse
 
 import torch
@@ -7,8 +8,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from ..engine.cpu_amp import CPUAmpOptimWrapper
 
 
-def wrap(optimizer: torch.optim.Optimizer,
-         args: argparse.Namespace) -> OptimWrapper:
+def wrap(optimizer: torch.optim.Optimizer, args: argparse.Namespace) -> OptimWrapper:
     """The wrapper of a training with ``args.amp``.
 
     Args:
@@ -24,6 +24,5 @@ def wrap(optimizer: torch.optim.Optimizer,
     if torch.device(args.device).type != 'cpu':
         return AmpOptimWrapper(optimizer=optimizer, dtype=args.amp)
     if args.amp != 'bfloat16':
-        raise ValueError(f'--amp {args.amp} needs a GPU; a CPU trains in '
-                         'bfloat16.')
+        raise ValueError(f'--amp {args.amp} needs a GPU; a CPU trains in bfloat16.')
     return CPUAmpOptimWrapper(optimizer)

@@ -1,14 +1,13 @@
 """Random batches, as dataloaders give them."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 
 
-def random_batch(scope: str,
-                 batch: int,
-                 size: Sequence[int],
-                 num_classes: int = 2,
-                 boxes: int = 8) -> dict:
+def random_batch(
+    scope: str, batch: int, size: Sequence[int], num_classes: int = 2, boxes: int = 8
+) -> dict:
     """A collated batch of random images and annotations.
 
     Args:
@@ -24,19 +23,20 @@ def random_batch(scope: str,
     generator = torch.Generator().manual_seed(0)
     height, width = size
     inputs = [
-        torch.randint(
-            256, (3, height, width), dtype=torch.uint8, generator=generator)
+        torch.randint(256, (3, height, width), dtype=torch.uint8, generator=generator)
         for _ in range(batch)
     ]
     labels = torch.randint(num_classes, (batch, boxes), generator=generator)
     if scope != 'mmdet':
         from mmpretrain.structures import DataSample
+
         samples = [DataSample().set_gt_label(int(x[0])) for x in labels]
         return dict(inputs=inputs, data_samples=samples)
 
     from mmdet.structures import DetDataSample
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData
+
     samples = []
     scale = torch.tensor([width, height])
     for label in labels:
@@ -49,11 +49,11 @@ def random_batch(scope: str,
         samples.append(
             DetDataSample(
                 metainfo=dict(
-                    img_shape=(height, width),
-                    ori_shape=(height, width),
-                    scale_factor=(1., 1.)),
+                    img_shape=(height, width), ori_shape=(height, width), scale_factor=(1.0, 1.0)
+                ),
                 gt_instances=InstanceData(
-                    bboxes=bboxes,
-                    labels=label,
-                    masks=BitmapMasks(masks.numpy(), height, width))))
+                    bboxes=bboxes, labels=label, masks=BitmapMasks(masks.numpy(), height, width)
+                ),
+            )
+        )
     return dict(inputs=inputs, data_samples=samples)

@@ -4,11 +4,12 @@ Each process has a batch of its own. The steps of one process, which is in no
 group, and those of the group take turns: a process that is not asked for waits
 without using the machine.
 """
+
 import argparse
 import multiprocessing
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from multiprocessing.connection import Connection
-from typing import Callable, Dict, List, Optional
 
 import torch
 from mmengine.model import MMDistributedDataParallel
@@ -47,8 +48,7 @@ def run(args: argparse.Namespace) -> dict:
         RuntimeError: If a process fails, or there are fewer GPUs.
     """
     if args.processes < 2:
-        raise ValueError('Give two --processes or more, not '
-                         f'{args.processes}.')
+        raise ValueError(f'Give two --processes or more, not {args.processes}.')
     if torch.device(args.device).type == 'cuda':
         check_devices(args.processes)
     if not args.threads:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> dict:
         ]
         for worker in (one, *group):
             size = worker.reply()
-        tasks: Dict[str, Callable] = {}
+        tasks: dict[str, Callable] = {}
         for name in ('student alone', 'ours'):
             tasks[name, 'one process'] = _task([one], name)
             tasks[name, 'nothing exchanged'] = _task(group, name, 'no_sync')
@@ -80,14 +80,13 @@ def run(args: argparse.Namespace) -> dict:
                 one=found['ratio'],
                 low=found['low'],
                 high=found['high'],
-                all_seconds=own))
-    return dict(
-        rows=rows,
-        gradient_megabytes=size / 1e6,
-        machine=describe(args.device))
+                all_seconds=own,
+            )
+        )
+    return dict(rows=rows, gradient_megabytes=size / 1e6, machine=describe(args.device))
 
 
-def _task(workers: List['_Worker'], *command: str) -> Callable[[], None]:
+def _task(workers: list['_Worker'], *command: str) -> Callable[[], None]:
     """All of these at a time."""
 
     def task() -> None:
@@ -108,13 +107,11 @@ class _Worker:
         args (Namespace): Of :func:`run`.
     """
 
-    def __init__(self, rank: Optional[int], port: int,
-                 args: argparse.Namespace) -> None:
+    def __init__(self, rank: int | None, port: int, args: argparse.Namespace) -> None:
         # torch's threads and CUDA do not survive a fork
         context = multiprocessing.get_context('spawn')
         self.connection, other = context.Pipe()
-        self.process = context.Process(
-            target=_work, args=(other, rank, port, args), daemon=True)
+        self.process = context.Process(target=_work, args=(other, rank, port, args), daemon=True)
         self.process.start()
         other.close()
 
@@ -131,22 +128,21 @@ class _Worker:
             answer = self.connection.recv()
         except EOFError:
             self.process.join()
-            raise RuntimeError('A process of the benchmark ended with exit '
-                               f'code {self.process.exitcode}.') from None
+            raise RuntimeError(
+                f'A process of the benchmark ended with exit code {self.process.exitcode}.'
+            ) from None
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-def _work(connection: Connection, rank: Optional[int], port: int,
-          args: argparse.Namespace) -> None:
+def _work(connection: Connection, rank: int | None, port: int, args: argparse.Namespace) -> None:
     """What a process does: say how much is exchanged, then step by step."""
     try:
         answer: object = None
         steps = _steps(rank, port, args)
         model = steps['ours'].model
-        answer = sum(p.numel() * p.element_size() for p in model.parameters()
-                     if p.requires_grad)
+        answer = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
         while True:
             connection.send(answer)
             name, *how = connection.recv()
@@ -159,20 +155,18 @@ def _work(connection: Connection, rank: Optional[int], port: int,
 class _Step:
     """A training step, with or without the exchange of gradients."""
 
-    def __init__(self, model: nn.Module, data: dict,
-                 args: argparse.Namespace) -> None:
+    def __init__(self, model: nn.Module, data: dict, args: argparse.Namespace) -> None:
         self.model = model
         self.device = args.device
         self.step = make_step(model, data, args)
 
-    def __call__(self, how: Optional[str] = None) -> None:
+    def __call__(self, how: str | None = None) -> None:
         with self.model.no_sync() if how == 'no_sync' else nullcontext():
             self.step()
         synchronize(self.device)
 
 
-def _steps(rank: Optional[int], port: int,
-           args: argparse.Namespace) -> Dict[str, _Step]:
+def _steps(rank: int | None, port: int, args: argparse.Namespace) -> dict[str, _Step]:
     """Those of the student and of the distiller."""
     torch.set_num_threads(args.threads)
     cuda = torch.device(args.device).type == 'cuda'
@@ -184,7 +178,8 @@ def _steps(rank: Optional[int], port: int,
             'nccl' if cuda else 'gloo',
             init_method=f'tcp://127.0.0.1:{port}',
             rank=rank,
-            world_size=args.processes)
+            world_size=args.processes,
+        )
     cfg, scope = read_config(args.config)
     ours = make_distiller(cfg)
     data = random_batch(scope, args.batch, args.size)
@@ -193,8 +188,10 @@ def _steps(rank: Optional[int], port: int,
     for name, model in models.items():
         model.to(args.device)
         if rank is not None:
-            model = MMDistributedDataParallel(
-                model, device_ids=[index], broadcast_buffers=False
-            ) if cuda else CPUDistributedDataParallel(model)
+            model = (
+                MMDistributedDataParallel(model, device_ids=[index], broadcast_buffers=False)
+                if cuda
+                else CPUDistributedDataParallel(model)
+            )
         steps[name] = _Step(model, data, args)
     return steps

@@ -1,8 +1,9 @@
 """Times and memory of functions that are compared with each other."""
+
 import gc
 import statistics
 import time
-from typing import Callable, Dict, List, Optional
+from collections.abc import Callable
 
 import torch
 
@@ -15,10 +16,9 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def interleave(tasks: Dict[str, Task],
-               iters: int,
-               warmup: int = 2,
-               device: str = 'cpu') -> Dict[str, List[float]]:
+def interleave(
+    tasks: dict[str, Task], iters: int, warmup: int = 2, device: str = 'cpu'
+) -> dict[str, list[float]]:
     """Time tasks in turn, A B A B, so that they share the machine's moods.
 
     Args:
@@ -30,7 +30,7 @@ def interleave(tasks: Dict[str, Task],
     Returns:
         dict[str, list[float]]: Seconds of each round.
     """
-    seconds: Dict[str, List[float]] = {name: [] for name in tasks}
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for i in range(warmup + iters):
         for name, task in tasks.items():
             gc.collect()
@@ -48,12 +48,12 @@ def interleave(tasks: Dict[str, Task],
     return seconds
 
 
-def median(seconds: List[float]) -> float:
+def median(seconds: list[float]) -> float:
     """The median."""
     return statistics.median(seconds)
 
 
-def ratio(seconds: List[float], base: List[float]) -> Dict[str, float]:
+def ratio(seconds: list[float], base: list[float]) -> dict[str, float]:
     """How many times longer one task takes than another.
 
     Args:
@@ -71,7 +71,7 @@ def ratio(seconds: List[float], base: List[float]) -> Dict[str, float]:
     return dict(ratio=median(ratios), low=low, high=high)
 
 
-def peak_memory(task: Task, device: str = 'cpu') -> Optional[int]:
+def peak_memory(task: Task, device: str = 'cpu') -> int | None:
     """The most that a task allocates at a time, beyond what was there.
 
     On a CPU the profiler tells what goes through torch's allocator; buffers
@@ -97,15 +97,14 @@ def peak_memory(task: Task, device: str = 'cpu') -> Optional[int]:
 
     # only what is allocated below counts as freed: not an earlier profile's
     task()
-    with profile(
-            activities=[ProfilerActivity.CPU],
-            profile_memory=True) as profiler:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         task()
     events = profiler.profiler.kineto_results.events()
     # torch 2.1 counts in microseconds; sorting keeps the order of equals
     start = 'start_ns' if hasattr(events[0], 'start_ns') else 'start_us'
-    changes = [(getattr(event, start)(), event.nbytes()) for event in events
-               if event.name() == '[memory]']
+    changes = [
+        (getattr(event, start)(), event.nbytes()) for event in events if event.name() == '[memory]'
+    ]
     held = peak = 0
     for _, size in sorted(changes, key=lambda change: change[0]):
         held += size
@@ -115,5 +114,4 @@ def peak_memory(task: Task, device: str = 'cpu') -> Optional[int]:
 
 def module_bytes(module: torch.nn.Module) -> int:
     """Bytes of a module's parameters and buffers."""
-    return sum(x.numel() * x.element_size()
-               for x in [*module.parameters(), *module.buffers()])
+    return sum(x.numel() * x.element_size() for x in [*module.parameters(), *module.buffers()])

@@ -3,7 +3,8 @@
 Each takes uint8 images ``(N, C, H, W)`` and returns as many of the same size;
 every image draws its own random numbers, from torch's generator.
 """
-from typing import Callable, Dict, Tuple
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +30,9 @@ class BatchCropFlip(nn.Module):
     def __init__(self, padding: int = 4, flip_prob: float = 0.5) -> None:
         super().__init__()
         if padding < 0 or not 0 <= flip_prob <= 1:
-            raise ValueError(f'padding={padding}, flip_prob={flip_prob}: give '
-                             '0 or more, and a probability.')
+            raise ValueError(
+                f'padding={padding}, flip_prob={flip_prob}: give 0 or more, and a probability.'
+            )
         self.padding = padding
         self.flip_prob = flip_prob
 
@@ -38,17 +40,19 @@ class BatchCropFlip(nn.Module):
         """Crop and flip uint8 images ``(N, C, H, W)``."""
         number, channels, height, width = images.shape
         device = images.device
-        padded = F.pad(images, (self.padding, ) * 4)
-        top, left = torch.randint(
-            2 * self.padding + 1, (2, number, 1), device=device)
+        padded = F.pad(images, (self.padding,) * 4)
+        top, left = torch.randint(2 * self.padding + 1, (2, number, 1), device=device)
         columns = torch.arange(width, device=device).expand(number, -1)
         flips = torch.rand(number, 1, device=device) < self.flip_prob
         columns = torch.where(flips, width - 1 - columns, columns) + left
         rows = torch.arange(height, device=device) + top
         one = torch.arange(number, device=device)
-        return padded[one[:, None, None, None],
-                      torch.arange(channels, device=device)[:, None, None],
-                      rows[:, None, :, None], columns[:, None, None, :]]
+        return padded[
+            one[:, None, None, None],
+            torch.arange(channels, device=device)[:, None, None],
+            rows[:, None, :, None],
+            columns[:, None, None, :],
+        ]
 
 
 @MODELS.register_module()
@@ -73,9 +77,7 @@ class BatchCutout(nn.Module):
         if size < 1:
             raise ValueError(f'A cutout of size={size}: give 1 or more.')
         self.size = size
-        self.register_buffer(
-            'value',
-            torch.tensor(value, dtype=torch.uint8).view(-1, 1, 1), False)
+        self.register_buffer('value', torch.tensor(value, dtype=torch.uint8).view(-1, 1, 1), False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Cut a square out of uint8 images ``(N, C, H, W)``."""
@@ -98,7 +100,7 @@ _STRENGTH = {
     'AutoContrast': None,
     'Equalize': None,
     'Invert': None,
-    'Rotate': 30.,
+    'Rotate': 30.0,
     'Posterize': 4,
     'Solarize': 256,
     'Color': 0.9,
@@ -111,8 +113,15 @@ _STRENGTH = {
     'TranslateY': 0.45,
 }
 _SIGNED = {
-    'Rotate', 'Color', 'Contrast', 'Brightness', 'Sharpness', 'ShearX',
-    'ShearY', 'TranslateX', 'TranslateY'
+    'Rotate',
+    'Color',
+    'Contrast',
+    'Brightness',
+    'Sharpness',
+    'ShearX',
+    'ShearY',
+    'TranslateX',
+    'TranslateY',
 }
 
 
@@ -136,20 +145,19 @@ class BatchRandAugment(nn.Module):
         ValueError: If a setting is out of range.
     """
 
-    def __init__(self,
-                 num_ops: int = 2,
-                 magnitude: float = 9.,
-                 fill=(129, 124, 112)) -> None:
+    def __init__(self, num_ops: int = 2, magnitude: float = 9.0, fill=(129, 124, 112)) -> None:
         super().__init__()
         if num_ops < 1 or not 0 <= magnitude <= 10:
             raise ValueError(
                 f'num_ops={num_ops}, magnitude={magnitude}: give one '
-                'operation or more, and a magnitude of 0 to 10.')
+                'operation or more, and a magnitude of 0 to 10.'
+            )
         self.num_ops = num_ops
         self.magnitude = magnitude
         self.fill = [float(value) for value in fill]
-        self.variants = [(name, sign) for name in _STRENGTH
-                         for sign in ((1, -1) if name in _SIGNED else (1, ))]
+        self.variants = [
+            (name, sign) for name in _STRENGTH for sign in ((1, -1) if name in _SIGNED else (1,))
+        ]
 
     def forward(self, images: Tensor) -> Tensor:
         """Augment uint8 images ``(N, C, H, W)``."""
@@ -157,7 +165,7 @@ class BatchRandAugment(nn.Module):
         names = list(_STRENGTH)
         for _ in range(self.num_ops):
             # On the CPU: the groups are known without waiting for the device.
-            drawn = torch.randint(len(names), (len(images), ))
+            drawn = torch.randint(len(names), (len(images),))
             positive = torch.rand(len(images)) < 0.5
             for name, sign in self.variants:
                 chosen = drawn == names.index(name)
@@ -184,14 +192,13 @@ class BatchRandAugment(nn.Module):
         return _operations(images, amount, self.fill)[name]()
 
 
-def _operations(images: Tensor, amount: float,
-                fill: list) -> Dict[str, Callable[[], Tensor]]:
+def _operations(images: Tensor, amount: float, fill: list) -> dict[str, Callable[[], Tensor]]:
     from torchvision.transforms.v2 import functional as tv
 
     def affine(
-        angle: float = 0.,
-        shift: Tuple[float, float] = (0., 0.),
-        shear: Tuple[float, float] = (0., 0.)
+        angle: float = 0.0,
+        shift: tuple[float, float] = (0.0, 0.0),
+        shear: tuple[float, float] = (0.0, 0.0),
     ) -> Tensor:
         shear = [torch.rad2deg(torch.atan(torch.tensor(s))) for s in shear]
         height, width = images.shape[-2:]
@@ -200,9 +207,10 @@ def _operations(images: Tensor, amount: float,
             images,
             angle=angle,
             translate=shift,
-            scale=1.,
+            scale=1.0,
             shear=[float(s) for s in shear],
-            fill=fill)
+            fill=fill,
+        )
 
     factor = 1 + amount
     return {
@@ -216,8 +224,8 @@ def _operations(images: Tensor, amount: float,
         'Contrast': lambda: tv.adjust_contrast(images, factor),
         'Brightness': lambda: tv.adjust_brightness(images, factor),
         'Sharpness': lambda: tv.adjust_sharpness(images, factor),
-        'ShearX': lambda: affine(shear=(amount, 0.)),
-        'ShearY': lambda: affine(shear=(0., amount)),
-        'TranslateX': lambda: affine(shift=(amount, 0.)),
-        'TranslateY': lambda: affine(shift=(0., amount)),
+        'ShearX': lambda: affine(shear=(amount, 0.0)),
+        'ShearY': lambda: affine(shear=(0.0, amount)),
+        'TranslateX': lambda: affine(shift=(amount, 0.0)),
+        'TranslateY': lambda: affine(shift=(0.0, amount)),
     }

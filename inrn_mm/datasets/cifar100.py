@@ -1,5 +1,6 @@
 """CIFAR-100 that stays in memory."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -51,27 +52,29 @@ class InMemoryCIFAR100(BaseDataset):
 
     METAINFO = dict(classes=CIFAR100_CATEGORIES)
 
-    def __init__(self,
-                 data_root: str,
-                 split: str = 'train',
-                 metainfo: Optional[dict] = None,
-                 indices: Union[int, Sequence[int], None] = None,
-                 device: Optional[str] = None,
-                 pipeline: Sequence[dict] = (dict(type='PackInputs'), ),
-                 test_mode: bool = False,
-                 lazy_init: bool = False) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        metainfo: dict | None = None,
+        indices: int | Sequence[int] | None = None,
+        device: str | None = None,
+        pipeline: Sequence[dict] = (dict(type='PackInputs'),),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+    ) -> None:
         if split not in ('train', 'test'):
-            raise ValueError(
-                f"CIFAR-100 has no split '{split}': choose train or test.")
+            raise ValueError(f"CIFAR-100 has no split '{split}': choose train or test.")
         self.split = split
         self.device = torch.device(device or get_device())
         # mmengine's Compose would look transforms up in its own registry
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            pipeline = Compose([
-                TRANSFORMS.build(transform)
-                if isinstance(transform, dict) else transform
-                for transform in pipeline
-            ])
+            pipeline = Compose(
+                [
+                    TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
+                    for transform in pipeline
+                ]
+            )
         super().__init__(
             metainfo=metainfo,
             data_root=data_root,
@@ -80,7 +83,8 @@ class InMemoryCIFAR100(BaseDataset):
             serialize_data=False,
             pipeline=pipeline.transforms,
             test_mode=test_mode,
-            lazy_init=lazy_init)
+            lazy_init=lazy_init,
+        )
 
     def full_init(self) -> None:
         """Read the files, once."""
@@ -91,8 +95,7 @@ class InMemoryCIFAR100(BaseDataset):
         if self._indices is not None:
             chosen = self._choose_indices(len(labels))
             images, labels = images[chosen], labels[chosen]
-        self.images = torch.from_numpy(images).permute(
-            0, 3, 1, 2).contiguous().to(self.device)
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self.labels = torch.from_numpy(labels).to(self.device)
         self._fully_initialized = True
 
@@ -104,7 +107,8 @@ class InMemoryCIFAR100(BaseDataset):
             raise ValueError(
                 f"CIFAR-100 has no class '{unknown[0]}': set metainfo.classes "
                 f'to some of its {len(known)} classes ({known[0]}, {known[1]}'
-                ', ...) or leave it out.')
+                ', ...) or leave it out.'
+            )
         new = np.full(len(known), -1)
         new[[known.index(name) for name in classes]] = range(len(classes))
         labels = new[labels]
@@ -114,14 +118,17 @@ class InMemoryCIFAR100(BaseDataset):
     def _choose_indices(self, count: int) -> np.ndarray:
         indices = self._indices
         if isinstance(indices, int):
-            indices = range(min(indices, count)) if indices >= 0 else \
-                range(max(count + indices, 0), count)
+            indices = (
+                range(min(indices, count))
+                if indices >= 0
+                else range(max(count + indices, 0), count)
+            )
         indices = np.asarray(indices, dtype=int)
-        if not indices.size or indices.min() < -count or \
-                indices.max() >= count:
+        if not indices.size or indices.min() < -count or indices.max() >= count:
             raise ValueError(
                 f'indices={self._indices} of the {self.split} images leave '
-                f'none or are out of range: there are {count}.')
+                f'none or are out of range: there are {count}.'
+            )
         return indices
 
     def __len__(self) -> int:
@@ -134,9 +141,10 @@ class InMemoryCIFAR100(BaseDataset):
         return dict(
             img=self.images[idx].permute(1, 2, 0).cpu().numpy(),
             gt_label=int(self.labels[idx]),
-            sample_idx=idx % len(self))
+            sample_idx=idx % len(self),
+        )
 
-    def get_cat_ids(self, idx: int) -> List[int]:
+    def get_cat_ids(self, idx: int) -> list[int]:
         """Classes of a sample, for samplers that balance them."""
         self.full_init()
         return [int(self.labels[idx])]
@@ -144,7 +152,7 @@ class InMemoryCIFAR100(BaseDataset):
     def __getitem__(self, idx: int) -> dict:
         return self.pipeline(self.get_data_info(idx))
 
-    def __getitems__(self, indices: Sequence[int]) -> Union[dict, List[dict]]:
+    def __getitems__(self, indices: Sequence[int]) -> dict | list[dict]:
         """A batch.
 
         Args:
@@ -160,9 +168,9 @@ class InMemoryCIFAR100(BaseDataset):
             raise ValueError(
                 'InMemoryCIFAR100 has its images on the GPU, where workers '
                 'cannot read them: set num_workers=0 of the dataloader, or '
-                "device='cpu' of the dataset.")
-        if [type(t).__name__
-                for t in self.pipeline.transforms] != ['PackInputs']:
+                "device='cpu' of the dataset."
+            )
+        if [type(t).__name__ for t in self.pipeline.transforms] != ['PackInputs']:
             return [self[i] for i in indices]
         picked = torch.as_tensor(indices)
         if self.device.type == 'cuda':
@@ -178,7 +186,7 @@ class InMemoryCIFAR100(BaseDataset):
 
 
 @FUNCTIONS.register_module()
-def collate_in_memory(batch: Union[dict, Sequence[dict]]) -> dict:
+def collate_in_memory(batch: dict | Sequence[dict]) -> dict:
     """Leave a batch of :class:`InMemoryCIFAR100` as it is.
 
     Args:
@@ -188,4 +196,5 @@ def collate_in_memory(batch: Union[dict, Sequence[dict]]) -> dict:
         return batch
     return dict(
         inputs=[sample['inputs'] for sample in batch],
-        data_samples=[sample['data_samples'] for sample in batch])
+        data_samples=[sample['data_samples'] for sample in batch],
+    )

@@ -1,11 +1,12 @@
 """CIFAR-100 from disk: the original archive, or lossless sheets of images."""
+
 import hashlib
 import json
 import pickle
 import tarfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -16,10 +17,10 @@ SPLITS = dict(train=50000, test=10000)
 ARCHIVE = 'cifar-100-python.tar.gz'
 FOLDER = 'cifar-100-python'
 URL = f'https://www.cs.toronto.edu/~kriz/{ARCHIVE}'
-Split = Tuple[np.ndarray, np.ndarray]
+Split = tuple[np.ndarray, np.ndarray]
 
 
-def load_cifar100(root: Union[str, Path], split: str) -> Split:
+def load_cifar100(root: str | Path, split: str) -> Split:
     """Read a split of CIFAR-100 in whichever form a folder has it.
 
     These are looked for, in this order:
@@ -60,14 +61,15 @@ def load_cifar100(root: Union[str, Path], split: str) -> Split:
         f'and {split}_00.webp in {root.absolute()}): download {URL} into it, '
         'or name another folder by the environment variable '
         'INRN_CIFAR100_ROOT or --cfg-options '
-        'train_dataloader.dataset.data_root=...')
+        'train_dataloader.dataset.data_root=...'
+    )
 
 
-def published_sums() -> Dict[str, str]:
+def published_sums() -> dict[str, str]:
     """MD5 sums of the original files, as mmpretrain has them."""
     from mmpretrain.datasets import CIFAR100
-    return dict([(CIFAR100.filename, CIFAR100.tgz_md5), *CIFAR100.train_list,
-                 *CIFAR100.test_list])
+
+    return dict([(CIFAR100.filename, CIFAR100.tgz_md5), *CIFAR100.train_list, *CIFAR100.test_list])
 
 
 def _check(content: bytes, name: str, path: Path) -> None:
@@ -76,7 +78,8 @@ def _check(content: bytes, name: str, path: Path) -> None:
     if found != expected:
         raise ValueError(
             f'{path} is damaged or not the original: its MD5 sum is {found}, '
-            f'not {expected}; delete it and download {URL} again.')
+            f'not {expected}; delete it and download {URL} again.'
+        )
 
 
 def _unpack(archive: Path, split: str) -> bytes:
@@ -98,8 +101,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) == ('_codecs', 'encode'):
             # Python 3's way to write bytes in Python 2's protocol
             return lambda text, _: text.encode('latin1')
-        raise pickle.UnpicklingError(
-            f'it asks for {module}.{name}, which is no array')
+        raise pickle.UnpicklingError(f'it asks for {module}.{name}, which is no array')
 
 
 def _parse(content: bytes, path: Path, split: str) -> Split:
@@ -107,20 +109,19 @@ def _parse(content: bytes, path: Path, split: str) -> Split:
     _check(content, split, path)
     entry = _ArrayUnpickler(BytesIO(content), encoding='latin1').load()
     images = entry['data'].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return (np.ascontiguousarray(images),
-            np.asarray(entry['fine_labels'], dtype=np.int64))
+    return (np.ascontiguousarray(images), np.asarray(entry['fine_labels'], dtype=np.int64))
 
 
 def _load_sheets(root: Path, split: str) -> Split:
     from PIL import Image
-    labels = _read(root / f'{split}_labels.npy',
-                   lambda path: np.load(path, allow_pickle=False))
+
+    labels = _read(root / f'{split}_labels.npy', lambda path: np.load(path, allow_pickle=False))
     number = SPLITS[split]
-    if labels.shape != (number, ) or labels.dtype != np.uint8 or \
-            labels.max() >= CLASSES:
+    if labels.shape != (number,) or labels.dtype != np.uint8 or labels.max() >= CLASSES:
         raise ValueError(
             f'{root}/{split}_labels.npy is damaged: it has to hold {number} '
-            f'uint8 numbers below {CLASSES}; copy the folder of sheets again.')
+            f'uint8 numbers below {CLASSES}; copy the folder of sheets again.'
+        )
     images = []
     for i in range(-(-len(labels) // SHEET**2)):
         path = root / f'{split}_{i:02d}.webp'
@@ -128,12 +129,13 @@ def _load_sheets(root: Path, split: str) -> Split:
         if sheet.shape != (SHEET * SIDE, SHEET * SIDE, 3):
             raise ValueError(
                 f'{path} has the shape {sheet.shape}: a sheet has {SHEET} x '
-                f'{SHEET} images of {SIDE} x {SIDE} pixels in RGB.')
+                f'{SHEET} images of {SIDE} x {SIDE} pixels in RGB.'
+            )
         images.append(
-            sheet.reshape(SHEET, SIDE, SHEET, SIDE,
-                          3).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 3))
+            sheet.reshape(SHEET, SIDE, SHEET, SIDE, 3).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 3)
+        )
     labels = _alphabetical(root / 'classes.json', labels.astype(np.int64))
-    return np.concatenate(images)[:len(labels)], labels
+    return np.concatenate(images)[: len(labels)], labels
 
 
 def _alphabetical(path: Path, labels: np.ndarray) -> np.ndarray:
@@ -142,17 +144,16 @@ def _alphabetical(path: Path, labels: np.ndarray) -> np.ndarray:
         return labels
     names = _read(path, lambda path: json.loads(path.read_text()))
     if not isinstance(names, list) or len(set(map(str, names))) != CLASSES:
-        raise ValueError(f'{path} is damaged: it has to be a list of '
-                         f'{CLASSES} names; copy it again.')
+        raise ValueError(
+            f'{path} is damaged: it has to be a list of {CLASSES} names; copy it again.'
+        )
     return np.argsort(np.argsort(names))[labels]
 
 
-def _read(path: Path, read: Callable) -> Optional[np.ndarray]:
+def _read(path: Path, read: Callable) -> np.ndarray | None:
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing; copy the folder of '
-                                'sheets again.')
+        raise FileNotFoundError(f'{path} is missing; copy the folder of sheets again.')
     try:
         return read(path)
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f'{path} is damaged ({error}); copy it again.') from error
+        raise ValueError(f'{path} is damaged ({error}); copy it again.') from error

@@ -15,10 +15,10 @@ Example:
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -26,17 +26,24 @@ from rich.progress import track
 
 from .made_set import make_once
 
-DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven',
-               'eight', 'nine')
+DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 
 # Photographs that are files of the installed package. Everything else of
 # skimage.data (text, microscopy) is no photograph or needs a download.
 PHOTOGRAPHS = {
     'sklearn.datasets': ('images/china.jpg', 'images/flower.jpg'),
-    'skimage.data':
-    ('astronaut.png', 'brick.png', 'camera.png', 'chelsea.png', 'coffee.png',
-     'grass.png', 'gravel.png', 'hubble_deep_field.jpg', 'motorcycle_left.png',
-     'rocket.jpg'),
+    'skimage.data': (
+        'astronaut.png',
+        'brick.png',
+        'camera.png',
+        'chelsea.png',
+        'coffee.png',
+        'grass.png',
+        'gravel.png',
+        'hubble_deep_field.jpg',
+        'motorcycle_left.png',
+        'rocket.jpg',
+    ),
 }
 
 SPLITS = ('train', 'val')
@@ -86,9 +93,9 @@ class DemoCocoSettings:
     size: int = 160
     seed: int = 0
     classes: int = 10
-    objects: Tuple[int, int] = (4, 9)
-    side: Tuple[float, float] = (0.16, 0.36)
-    max_angle: float = 20.
+    objects: tuple[int, int] = (4, 9)
+    side: tuple[float, float] = (0.16, 0.36)
+    max_angle: float = 20.0
     tiny: float = 0.1
     crowd: float = 0.1
 
@@ -96,25 +103,27 @@ class DemoCocoSettings:
         if self.train < 1 or self.val < 1:
             raise ValueError(
                 f'The demo set needs at least one image per split, got '
-                f'train={self.train}, val={self.val}.')
+                f'train={self.train}, val={self.val}.'
+            )
         if self.size < 64:
             raise ValueError(
-                f'size={self.size} is too small for digits one can read: '
-                f'use 64 or more.')
+                f'size={self.size} is too small for digits one can read: use 64 or more.'
+            )
         if not 1 <= self.classes <= len(DIGIT_NAMES):
             raise ValueError(
                 f'classes={self.classes}: there are {len(DIGIT_NAMES)} '
-                f'digits, choose 1 to {len(DIGIT_NAMES)}.')
+                f'digits, choose 1 to {len(DIGIT_NAMES)}.'
+            )
 
     @property
-    def names(self) -> Tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """tuple[str]: Category names, in the order of their labels."""
-        return DIGIT_NAMES[:self.classes]
+        return DIGIT_NAMES[: self.classes]
 
 
-def make_demo_coco(out: 'str | Path',
-                   settings: Optional[DemoCocoSettings] = None,
-                   progress: bool = True) -> Path:
+def make_demo_coco(
+    out: 'str | Path', settings: DemoCocoSettings | None = None, progress: bool = True
+) -> Path:
     """Make the set, or reuse it if it is there with the same settings.
 
     The set is written beside ``out`` and moved into place when it is
@@ -141,14 +150,12 @@ def make_demo_coco(out: 'str | Path',
     def write(folder: Path) -> None:
         glyphs = load_glyphs(settings)
         for split in SPLITS:
-            _write_split(folder, split, settings, photographs, glyphs[split],
-                         progress)
+            _write_split(folder, split, settings, photographs, glyphs[split], progress)
 
-    return make_once(out, SETTINGS_FILE, _describe(settings, photographs),
-                     write)
+    return make_once(out, SETTINGS_FILE, _describe(settings, photographs), write)
 
 
-def load_photographs() -> Dict[str, np.ndarray]:
+def load_photographs() -> dict[str, np.ndarray]:
     """Read the photographs of the installed packages.
 
     Returns:
@@ -168,19 +175,19 @@ def load_photographs() -> Dict[str, np.ndarray]:
                 raise ModuleNotFoundError(
                     'The demo set is made of the digits and photographs of '
                     'scikit-learn: pip install scikit-learn '
-                    'scikit-image.') from error
+                    'scikit-image.'
+                ) from error
             continue
         for name in files:
             file = folder.joinpath(name)
             if not file.is_file():
                 continue
             pixels = np.frombuffer(file.read_bytes(), np.uint8)
-            photographs[Path(name).stem] = cv2.imdecode(
-                pixels, cv2.IMREAD_COLOR)
+            photographs[Path(name).stem] = cv2.imdecode(pixels, cv2.IMREAD_COLOR)
     return photographs
 
 
-def load_glyphs(settings: DemoCocoSettings) -> Dict[str, List[dict]]:
+def load_glyphs(settings: DemoCocoSettings) -> dict[str, list[dict]]:
     """Read the digit scans and deal them to the splits.
 
     Args:
@@ -192,6 +199,7 @@ def load_glyphs(settings: DemoCocoSettings) -> Dict[str, List[dict]]:
         [0, 1]. No scan is in both splits.
     """
     from sklearn.datasets import load_digits
+
     digits = load_digits()
     rng = np.random.default_rng([settings.seed, len(SPLITS)])
     dealt = {split: [] for split in SPLITS}
@@ -199,17 +207,17 @@ def load_glyphs(settings: DemoCocoSettings) -> Dict[str, List[dict]]:
         indices = rng.permutation(np.flatnonzero(digits.target == label))
         cut = round(TRAIN_SHARE * len(indices))
         for split, part in zip(SPLITS, (indices[:cut], indices[cut:])):
-            dealt[split].append({
-                int(i): (digits.images[i] / 16).astype(np.float32)
-                for i in part
-            })
+            dealt[split].append({int(i): (digits.images[i] / 16).astype(np.float32) for i in part})
     return dealt
 
 
 def compose_image(
-    rng: np.random.Generator, split: str, settings: DemoCocoSettings,
-    photographs: Dict[str, np.ndarray], glyphs: Sequence[Dict[int, np.ndarray]]
-) -> Tuple[np.ndarray, dict, List[dict]]:
+    rng: np.random.Generator,
+    split: str,
+    settings: DemoCocoSettings,
+    photographs: dict[str, np.ndarray],
+    glyphs: Sequence[dict[int, np.ndarray]],
+) -> tuple[np.ndarray, dict, list[dict]]:
     """Lay digits on a piece of a photograph.
 
     Args:
@@ -228,9 +236,9 @@ def compose_image(
         pixels), ``label``, ``iscrowd`` and ``samples`` (indices of scans).
     """
     image, source = _background(rng, split, settings.size, photographs)
-    objects: List[dict] = []
+    objects: list[dict] = []
 
-    def scan_of(label: int) -> Tuple[int, np.ndarray]:
+    def scan_of(label: int) -> tuple[int, np.ndarray]:
         index = int(rng.choice(list(glyphs[label])))
         return index, glyphs[label][index]
 
@@ -239,8 +247,10 @@ def compose_image(
     sides = list(
         np.exp(
             rng.uniform(
-                *np.log(settings.side),
-                rng.integers(settings.objects[0], settings.objects[1] + 1))))
+                *np.log(settings.side), rng.integers(settings.objects[0], settings.objects[1] + 1)
+            )
+        )
+    )
     if rng.random() < settings.tiny:
         sides.append(rng.uniform(*TINY_SIDE))
     # Large ones first: what comes later still finds a gap.
@@ -248,12 +258,11 @@ def compose_image(
         label = int(rng.integers(settings.classes))
         index, glyph = scan_of(label)
         alpha = _draw_glyph(
-            glyph, side * settings.size,
-            rng.uniform(-settings.max_angle, settings.max_angle))
+            glyph, side * settings.size, rng.uniform(-settings.max_angle, settings.max_angle)
+        )
         spot = _find_spot(rng, alpha, objects, settings.size)
         if spot is not None:
-            _lay(rng, image, objects, alpha, spot,
-                 dict(label=label, iscrowd=0, samples=[index]))
+            _lay(rng, image, objects, alpha, spot, dict(label=label, iscrowd=0, samples=[index]))
     return image, source, objects
 
 
@@ -273,8 +282,9 @@ def encode_rle(mask: np.ndarray) -> dict:
     return dict(size=list(mask.shape), counts=counts.tolist())
 
 
-def _background(rng: np.random.Generator, split: str, size: int,
-                photographs: Dict[str, np.ndarray]) -> Tuple[np.ndarray, dict]:
+def _background(
+    rng: np.random.Generator, split: str, size: int, photographs: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict]:
     """Cut a square out of the split's part of a photograph and dim it."""
     name = str(rng.choice(list(photographs)))
     photograph = photographs[name]
@@ -285,12 +295,14 @@ def _background(rng: np.random.Generator, split: str, size: int,
     side = int(rng.integers(largest // 2, largest + 1))
     x = int(rng.integers(left, right - side + 1))
     y = int(rng.integers(0, height - side + 1))
-    piece = photograph[y:y + side, x:x + side]
+    piece = photograph[y : y + side, x : x + side]
     if rng.random() < 0.5:
         piece = piece[:, ::-1]
     piece = cv2.resize(
-        np.ascontiguousarray(piece), (size, size),
-        interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC)
+        np.ascontiguousarray(piece),
+        (size, size),
+        interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC,
+    )
     # Dimmed, so that a bright digit stands out from any photograph.
     image = (piece * rng.uniform(0.4, 0.7)).astype(np.float32)
     return image, dict(photograph=name, crop=[x, y, side, side])
@@ -301,37 +313,43 @@ def _draw_glyph(glyph: np.ndarray, side: float, angle: float) -> np.ndarray:
     reach = int(np.ceil(side * 1.5)) + 2
     matrix = cv2.getRotationMatrix2D((3.5, 3.5), angle, side / 8)
     matrix[:, 2] += reach / 2 - 3.5
-    smooth = cv2.warpAffine(
-        glyph, matrix, (reach, reach), flags=cv2.INTER_CUBIC)
+    smooth = cv2.warpAffine(glyph, matrix, (reach, reach), flags=cv2.INTER_CUBIC)
     alpha = np.clip((smooth - 0.3) / 0.3, 0, 1)
     rows, columns = np.nonzero(alpha > 0.5)
-    return alpha[rows.min():rows.max() + 1, columns.min():columns.max() + 1]
+    return alpha[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
-def _find_spot(rng: np.random.Generator, alpha: np.ndarray,
-               objects: List[dict], size: int) -> Optional[Tuple[int, int]]:
+def _find_spot(
+    rng: np.random.Generator, alpha: np.ndarray, objects: list[dict], size: int
+) -> tuple[int, int] | None:
     """Find a place that leaves what is already there visible."""
     height, width = alpha.shape
     solid = alpha > 0.5
     for _ in range(30):
         x = int(rng.integers(0, size - width + 1))
         y = int(rng.integers(0, size - height + 1))
-        window = np.s_[y:y + height, x:x + width]
+        window = np.s_[y : y + height, x : x + width]
         visible = (
-            np.count_nonzero(o['mask']) -
-            np.count_nonzero(o['mask'][window] & solid) for o in objects)
-        if all(v >= (1 - o['max_cover']) * o['area']
-               for v, o in zip(visible, objects)):
+            np.count_nonzero(o['mask']) - np.count_nonzero(o['mask'][window] & solid)
+            for o in objects
+        )
+        if all(v >= (1 - o['max_cover']) * o['area'] for v, o in zip(visible, objects)):
             return x, y
     return None
 
 
-def _lay(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
-         alpha: np.ndarray, spot: Tuple[int, int], entry: dict) -> None:
+def _lay(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    objects: list[dict],
+    alpha: np.ndarray,
+    spot: tuple[int, int],
+    entry: dict,
+) -> None:
     """Paint a digit and take its pixels from the objects below it."""
     x, y = spot
     height, width = alpha.shape
-    window = np.s_[y:y + height, x:x + width]
+    window = np.s_[y : y + height, x : x + width]
     hue, saturation = rng.uniform(0, 180), rng.uniform(0, 140)
     hsv = np.uint8([[[hue, saturation, rng.uniform(215, 255)]]])
     colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0]
@@ -342,28 +360,27 @@ def _lay(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
     mask[window] = alpha > 0.5
     for below in objects:
         below['mask'] &= ~mask
-    objects.append(
-        dict(
-            entry, mask=mask, area=np.count_nonzero(mask),
-            max_cover=MAX_COVER))
+    objects.append(dict(entry, mask=mask, area=np.count_nonzero(mask), max_cover=MAX_COVER))
 
 
-def _lay_heap(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
-              settings: DemoCocoSettings, scan_of) -> None:
+def _lay_heap(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    objects: list[dict],
+    settings: DemoCocoSettings,
+    scan_of,
+) -> None:
     """Heap small digits of one class: one crowd object."""
     size = settings.size
     label = int(rng.integers(settings.classes))
     centre = rng.uniform(0.2, 0.8, 2) * size
-    heap: List[dict] = []
+    heap: list[dict] = []
     for _ in range(int(rng.integers(8, 14))):
         index, glyph = scan_of(label)
-        alpha = _draw_glyph(glyph,
-                            rng.uniform(*HEAP_SIDE) * size,
-                            rng.uniform(-180, 180))
+        alpha = _draw_glyph(glyph, rng.uniform(*HEAP_SIDE) * size, rng.uniform(-180, 180))
         height, width = alpha.shape
         x, y = (centre + rng.normal(0, 0.06 * size, 2)).astype(int)
-        spot = (int(np.clip(x, 0,
-                            size - width)), int(np.clip(y, 0, size - height)))
+        spot = (int(np.clip(x, 0, size - width)), int(np.clip(y, 0, size - height)))
         _lay(rng, image, heap, alpha, spot, dict(samples=[index]))
     mask = np.any([o['mask'] for o in heap], axis=0)
     objects.append(
@@ -373,27 +390,31 @@ def _lay_heap(rng: np.random.Generator, image: np.ndarray, objects: List[dict],
             max_cover=0,
             label=label,
             iscrowd=1,
-            samples=sum((o['samples'] for o in heap), [])))
+            samples=sum((o['samples'] for o in heap), []),
+        )
+    )
 
 
-def _write_split(folder: Path, split: str, settings: DemoCocoSettings,
-                 photographs: Dict[str, np.ndarray],
-                 glyphs: List[Dict[int, np.ndarray]], progress: bool) -> None:
+def _write_split(
+    folder: Path,
+    split: str,
+    settings: DemoCocoSettings,
+    photographs: dict[str, np.ndarray],
+    glyphs: list[dict[int, np.ndarray]],
+    progress: bool,
+) -> None:
     """Write the images and the annotation file of one split."""
     images_dir = folder / f'{split}2017'
     images_dir.mkdir()
     number = getattr(settings, split)
     images, annotations = [], []
-    for image_id in track(
-            range(1, number + 1), f'{split}2017', disable=not progress):
-        rng = np.random.default_rng(
-            [settings.seed, SPLITS.index(split), image_id])
-        image, source, objects = compose_image(rng, split, settings,
-                                               photographs, glyphs)
+    for image_id in track(range(1, number + 1), f'{split}2017', disable=not progress):
+        rng = np.random.default_rng([settings.seed, SPLITS.index(split), image_id])
+        image, source, objects = compose_image(rng, split, settings, photographs, glyphs)
         file_name = f'{image_id:012d}.jpg'
-        encoded = cv2.imencode('.jpg',
-                               image.round().astype(np.uint8),
-                               [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+        encoded = cv2.imencode(
+            '.jpg', image.round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 95]
+        )[1]
         (images_dir / file_name).write_bytes(encoded.tobytes())
         images.append(
             dict(
@@ -401,10 +422,11 @@ def _write_split(folder: Path, split: str, settings: DemoCocoSettings,
                 file_name=file_name,
                 height=settings.size,
                 width=settings.size,
-                **source))
+                **source,
+            )
+        )
         annotations += [
-            _annotation(len(annotations) + i, image_id, entry)
-            for i, entry in enumerate(objects, 1)
+            _annotation(len(annotations) + i, image_id, entry) for i, entry in enumerate(objects, 1)
         ]
     categories = [
         dict(id=label + 1, name=name, supercategory='digit')
@@ -417,10 +439,14 @@ def _write_split(folder: Path, split: str, settings: DemoCocoSettings,
             dict(
                 info=dict(
                     description='Handwritten digits on photographs, made by '
-                    'inrn_mm.datasets.demo_coco'),
+                    'inrn_mm.datasets.demo_coco'
+                ),
                 images=images,
                 annotations=annotations,
-                categories=categories)))
+                categories=categories,
+            )
+        )
+    )
 
 
 def _annotation(annotation_id: int, image_id: int, entry: dict) -> dict:
@@ -433,23 +459,19 @@ def _annotation(annotation_id: int, image_id: int, entry: dict) -> dict:
         image_id=image_id,
         category_id=entry['label'] + 1,
         iscrowd=entry['iscrowd'],
-        bbox=[x, y, int(columns.max()) + 1 - x,
-              int(rows.max()) + 1 - y],
+        bbox=[x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y],
         area=int(np.count_nonzero(mask)),
         segmentation=encode_rle(mask),
-        digit_samples=entry['samples'])
+        digit_samples=entry['samples'],
+    )
 
 
-def _describe(settings: DemoCocoSettings,
-              photographs: Dict[str, np.ndarray]) -> dict:
+def _describe(settings: DemoCocoSettings, photographs: dict[str, np.ndarray]) -> dict:
     """Everything the set depends on."""
-    return dict(
-        recipe=RECIPE,
-        settings=asdict(settings),
-        photographs=sorted(photographs))
+    return dict(recipe=RECIPE, settings=asdict(settings), photographs=sorted(photographs))
 
 
-def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
+def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
     Args:
@@ -465,19 +487,20 @@ def parse_args(args: Optional[Sequence[str]] = None) -> argparse.Namespace:
         description='Make a small COCO-format set of handwritten digits on '
         'photographs, without a download.',
         epilog='Example: python -m inrn_mm.datasets.demo_coco '
-        'data/demo_coco --train 200 --val 50 --size 160 --seed 0')
+        'data/demo_coco --train 200 --val 50 --size 160 --seed 0',
+    )
     parser.add_argument('out', help='folder of the set')
-    for name, text in (('train', 'training images'), ('val',
-                                                      'validation images'),
-                       ('size', 'side of an image in pixels'),
-                       ('seed', 'seed of every random choice'),
-                       ('classes', 'number of digit classes, 1 to 10')):
+    for name, text in (
+        ('train', 'training images'),
+        ('val', 'validation images'),
+        ('size', 'side of an image in pixels'),
+        ('seed', 'seed of every random choice'),
+        ('classes', 'number of digit classes, 1 to 10'),
+    ):
         default = getattr(defaults, name)
         parser.add_argument(
-            f'--{name}',
-            type=int,
-            default=default,
-            help=f'{text} (default: {default})')
+            f'--{name}', type=int, default=default, help=f'{text} (default: {default})'
+        )
     return parser.parse_args(args)
 
 

@@ -16,10 +16,11 @@ show. Three folders:
 Example:
     python -m inrn_mm.datasets.digits data/digits --train 200 --size 16
 """
+
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -52,24 +53,21 @@ class DigitsSettings:
     """
 
     train: int = 200
-    pool: Optional[int] = None
+    pool: int | None = None
     val: int = VAL
     size: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.train % 10 or not 10 <= self.train <= 1000:
-            raise ValueError(f'train={self.train}: choose a multiple of ten '
-                             'from 10 to 1000.')
+            raise ValueError(f'train={self.train}: choose a multiple of ten from 10 to 1000.')
         if not 1 <= self.val <= VAL:
             raise ValueError(f'val={self.val}: choose 1 to {VAL}.')
         if self.size < 8:
-            raise ValueError(f'size={self.size}: the scans have 8 pixels, '
-                             'choose 8 or more.')
+            raise ValueError(f'size={self.size}: the scans have 8 pixels, choose 8 or more.')
 
 
-def make_digits(out: Union[str, Path],
-                settings: Optional[DigitsSettings] = None) -> Path:
+def make_digits(out: str | Path, settings: DigitsSettings | None = None) -> Path:
     """Make the set, or reuse it if it is there with the same settings.
 
     Args:
@@ -95,8 +93,7 @@ def make_digits(out: Union[str, Path],
                 file = folder / split / CLASSES[labels[i]] / f'{i:04d}.png'
                 cv2.imwrite(str(file), enlarge(scans[i], settings.size))
 
-    return make_once(out, SETTINGS_FILE,
-                     dict(recipe=RECIPE, settings=asdict(settings)), write)
+    return make_once(out, SETTINGS_FILE, dict(recipe=RECIPE, settings=asdict(settings)), write)
 
 
 def load_scans() -> tuple:
@@ -113,14 +110,13 @@ def load_scans() -> tuple:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'The digits are those of scikit-learn: pip install '
-            'scikit-learn.') from error
+            'The digits are those of scikit-learn: pip install scikit-learn.'
+        ) from error
     digits = load_digits()
     return digits.images, digits.target
 
 
-def split_scans(labels: np.ndarray,
-                settings: DigitsSettings) -> Dict[str, np.ndarray]:
+def split_scans(labels: np.ndarray, settings: DigitsSettings) -> dict[str, np.ndarray]:
     """Indices of the scans of each folder, see the module.
 
     Args:
@@ -134,15 +130,15 @@ def split_scans(labels: np.ndarray,
     first = np.arange(len(labels) - VAL)
     rng = np.random.default_rng(settings.seed)
     train = [
-        rng.permutation(first[labels[first] == label])[:settings.train // 10]
+        rng.permutation(first[labels[first] == label])[: settings.train // 10]
         for label in range(len(CLASSES))
     ]
     count = settings.pool or len(first)
     return dict(
-        pool=first[np.linspace(0,
-                               len(first) - 1, count).astype(int)],
+        pool=first[np.linspace(0, len(first) - 1, count).astype(int)],
         train=np.sort(np.concatenate(train)),
-        val=np.arange(len(labels) - settings.val, len(labels)))
+        val=np.arange(len(labels) - settings.val, len(labels)),
+    )
 
 
 def enlarge(scan: np.ndarray, size: int) -> np.ndarray:
@@ -155,12 +151,11 @@ def enlarge(scan: np.ndarray, size: int) -> np.ndarray:
     Returns:
         ndarray: uint8 (size, size), white on black.
     """
-    large = cv2.resize(
-        scan * (255 / 16), (size, size), interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(scan * (255 / 16), (size, size), interpolation=cv2.INTER_CUBIC)
     return np.clip(large.round(), 0, 255).astype(np.uint8)
 
 
-def main(args: Optional[Sequence[str]] = None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
     """Make the set from the command line.
 
     Args:
@@ -173,20 +168,19 @@ def main(args: Optional[Sequence[str]] = None) -> None:
     defaults = DigitsSettings()
     parser = argparse.ArgumentParser(
         prog='python -m inrn_mm.datasets.digits',
-        description='Write the handwritten digits of scikit-learn as folders '
-        'of images.',
-        epilog='Example: python -m inrn_mm.datasets.digits data/digits '
-        '--train 200 --size 16')
+        description='Write the handwritten digits of scikit-learn as folders of images.',
+        epilog='Example: python -m inrn_mm.datasets.digits data/digits --train 200 --size 16',
+    )
     parser.add_argument('out', help='folder of the set')
-    for name, text in (('train', 'images for a student'),
-                       ('size', 'side of an image in pixels'),
-                       ('seed', 'seed of the choice of these images')):
+    for name, text in (
+        ('train', 'images for a student'),
+        ('size', 'side of an image in pixels'),
+        ('seed', 'seed of the choice of these images'),
+    ):
         default = getattr(defaults, name)
         parser.add_argument(
-            f'--{name}',
-            type=int,
-            default=default,
-            help=f'{text} (default: {default})')
+            f'--{name}', type=int, default=default, help=f'{text} (default: {default})'
+        )
     values = vars(parser.parse_args(args))
     out = values.pop('out')
     try:

@@ -1,14 +1,14 @@
 """Folders of data that are made here, not downloaded."""
+
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Union
 
 
-def make_once(out: Union[str, Path], record: str, made_of: dict,
-              write: Callable[[Path], None]) -> Path:
+def make_once(out: str | Path, record: str, made_of: dict, write: Callable[[Path], None]) -> Path:
     """Make a set, or reuse it if it is there and made of the same.
 
     It is written beside ``out`` and moved into place when it is complete, so
@@ -32,8 +32,8 @@ def make_once(out: Union[str, Path], record: str, made_of: dict,
         return out
     if out.exists() and any(out.iterdir()) and not (out / record).is_file():
         raise FileExistsError(
-            f'"{out}" is not empty and holds no demo set: choose another '
-            f'folder or remove it.')
+            f'"{out}" is not empty and holds no demo set: choose another folder or remove it.'
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
     try:
@@ -48,7 +48,7 @@ def make_once(out: Union[str, Path], record: str, made_of: dict,
     return out
 
 
-def is_made_of(out: Union[str, Path], record: str, made_of: dict) -> bool:
+def is_made_of(out: str | Path, record: str, made_of: dict) -> bool:
     """Tell whether ``out`` holds the set that ``made_of`` describes.
 
     Args:

@@ -1,5 +1,6 @@
 """Augmentation and normalisation of whole batches."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -27,8 +28,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
     def __init__(self, transforms: Sequence[dict] = (), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.transforms = nn.Sequential(*(MODELS.build(transform)
-                                          for transform in transforms))
+        self.transforms = nn.Sequential(*(MODELS.build(transform) for transform in transforms))
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Augment if ``training``, then as the parent.
@@ -52,5 +52,6 @@ class BatchPreprocessor(ClsDataPreprocessor):
             raise ValueError(
                 'BatchPreprocessor augments images of one size, but a batch '
                 f'has images of the shapes {sizes[0]} and {sizes[-1]}: add '
-                "dict(type='Resize', scale=32) to the pipeline.")
+                "dict(type='Resize', scale=32) to the pipeline."
+            )
         return torch.stack(inputs)

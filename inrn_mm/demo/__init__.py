@@ -4,8 +4,9 @@
 in a module of its own and runs its work as the steps of a :class:`Steps`.
 Tasks that distil share :mod:`.trainings` and :mod:`.report`.
 """
+
+from collections.abc import Callable
 from importlib import import_module
-from typing import Callable
 
 from .options import DemoOptions
 from .steps import StepFailed, Steps

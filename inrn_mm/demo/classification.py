@@ -1,4 +1,5 @@
 """The demo's classification task: INRN-S distilled from a small ResNet."""
+
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -48,32 +49,29 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
         StepFailed: If a step ended with an error.
     """
     estimated = estimate(SECONDS, QUICK_FACTOR if options.quick else 1)
-    steps = Steps(
-        work_dir, estimated, preload='inrn_mm.demo.preload_mmpretrain')
+    steps = Steps(work_dir, estimated, preload='inrn_mm.demo.preload_mmpretrain')
     steps.announce()
 
     data = replace(QUICK_DATA if options.quick else DATA, seed=options.seed)
     data_root = work_dir / 'data'
     steps.run(
         'data',
-        make_digits, (data_root, data),
+        make_digits,
+        (data_root, data),
         made_from=asdict(data),
         products=[data_root / 'digits.json'],
-        title='make the images')
+        title='make the images',
+    )
     models = {
-        name:
-        Model(
-            title,
-            *(root / f'configs/demo/{config}_digits_demo.py'
-              for config in configs))
+        name: Model(title, *(root / f'configs/demo/{config}_digits_demo.py' for config in configs))
         for name, (title, *configs) in MODELS.items()
     }
-    train_and_test(steps, models, options, root,
-                   {'INRN_DIGITS_ROOT': str(data_root)})
+    train_and_test(steps, models, options, root, {'INRN_DIGITS_ROOT': str(data_root)})
     return steps.report(
         write_report,
         models,
         options,
         estimated,
         made_from=dict(models=MODELS),
-        after=[f'test_{name}' for name in MODELS])
+        after=[f'test_{name}' for name in MODELS],
+    )

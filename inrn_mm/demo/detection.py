@@ -1,4 +1,5 @@
 """The demo's detection task: INRN-M distilled from ResNet101-FPN."""
+
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -49,8 +50,9 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     Raises:
         StepFailed: If a step ended with an error.
     """
-    estimated = estimate(SECONDS, (MASK_FACTOR if options.mask else 1) *
-                         (QUICK_FACTOR if options.quick else 1))
+    estimated = estimate(
+        SECONDS, (MASK_FACTOR if options.mask else 1) * (QUICK_FACTOR if options.quick else 1)
+    )
     steps = Steps(work_dir, estimated, preload='inrn_mm.demo.preload_mmdet')
     steps.announce()
 
@@ -58,25 +60,25 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     data_root = work_dir / 'data'
     steps.run(
         'data',
-        make_demo_coco, (data_root, data),
+        make_demo_coco,
+        (data_root, data),
         made_from=asdict(data),
         products=[data_root / 'annotations/instances_val2017.json'],
-        title='make the images')
+        title='make the images',
+    )
     models = {
-        name:
-        Model(title, config_file(root, options, config),
-              config_file(root, options, plain))
+        name: Model(title, config_file(root, options, config), config_file(root, options, plain))
         for name, (title, config, plain) in MODELS.items()
     }
-    train_and_test(steps, models, options, root,
-                   {'INRN_DEMO_ROOT': str(data_root)})
+    train_and_test(steps, models, options, root, {'INRN_DEMO_ROOT': str(data_root)})
     return steps.report(
         write_report,
         models,
         options,
         estimated,
         made_from=dict(models=MODELS),
-        after=[f'test_{name}' for name in MODELS])
+        after=[f'test_{name}' for name in MODELS],
+    )
 
 
 def config_file(root: Path, options: DemoOptions, middle: str) -> Path:

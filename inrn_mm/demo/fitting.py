@@ -1,7 +1,7 @@
 """The demo's fitting task: a photograph in the weights of three networks."""
+
 import re
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from .fitting_report import write_report
 from .options import DemoOptions
@@ -9,11 +9,7 @@ from .steps import Steps
 from .worker import run_tool
 
 # Method to title; the config is configs/fitting/{method}_image.py.
-METHODS = {
-    'inrn': 'INRN',
-    'inrn-plus': 'INRN with learned grids',
-    'siren': 'SIREN',
-}
+METHODS = {'inrn': 'INRN', 'inrn-plus': 'INRN with learned grids', 'siren': 'SIREN'}
 SIZE = 128  # pixels a side
 PARAMETERS = 30_000
 SECONDS, QUICK_SECONDS = 20, 2  # of each training
@@ -36,40 +32,54 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     """
     seconds = QUICK_SECONDS if options.quick else SECONDS
     # importing and writing the products takes about four seconds
-    estimated = dict(
-        photo=1.,
-        **{f'fit_{name}': seconds + 4.
-           for name in METHODS},
-        report=4.)
+    estimated = dict(photo=1.0, **{f'fit_{name}': seconds + 4.0 for name in METHODS}, report=4.0)
     steps = Steps(work_dir, estimated)
     steps.announce()
 
     photo = work_dir / 'photo.png'
     steps.run(
         'photo',
-        write_photo, (photo, SIZE),
+        write_photo,
+        (photo, SIZE),
         made_from=dict(size=SIZE),
         products=[photo],
-        title='take the photograph')
-    commands: Dict[str, List[str]] = {}
+        title='take the photograph',
+    )
+    commands: dict[str, list[str]] = {}
     for name, title in METHODS.items():
         folder = work_dir / name
-        argv = list(map(str, [
-            photo, '--config', root / f'configs/fitting/{name}_image.py',
-            '--work-dir', folder, '--parameters', PARAMETERS, '--max-seconds',
-            seconds, '--cfg-options', f'randomness.seed={options.seed}',
-            'train_cfg.val_interval=20', 'default_hooks.logger.interval=10'
-        ]))
+        argv = list(
+            map(
+                str,
+                [
+                    photo,
+                    '--config',
+                    root / f'configs/fitting/{name}_image.py',
+                    '--work-dir',
+                    folder,
+                    '--parameters',
+                    PARAMETERS,
+                    '--max-seconds',
+                    seconds,
+                    '--cfg-options',
+                    f'randomness.seed={options.seed}',
+                    'train_cfg.val_interval=20',
+                    'default_hooks.logger.interval=10',
+                ],
+            )
+        )
         commands[name] = ['python', 'tools/fit_image.py', *argv]
         steps.run(
             f'fit_{name}',
-            run_tool, (root / 'tools/fit_image.py', [*argv, '--resume'], {}),
+            run_tool,
+            (root / 'tools/fit_image.py', [*argv, '--resume'], {}),
             made_from=dict(argv=argv),
             after=['photo'],
             products=[folder / 'fit.inrn', folder / 'metrics.json'],
             clean=[folder],
             watch=fitting_progress,
-            title=f'fit {title}')
+            title=f'fit {title}',
+        )
 
     return steps.report(
         write_report,
@@ -78,7 +88,8 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
         commands,
         estimated,
         made_from=METHODS,
-        after=[f'fit_{name}' for name in METHODS])
+        after=[f'fit_{name}' for name in METHODS],
+    )
 
 
 def write_photo(path: Path, size: int) -> None:
@@ -92,17 +103,15 @@ def write_photo(path: Path, size: int) -> None:
     from skimage import data
 
     from inrn_mm.fitting.files import write_image
-    write_image(
-        path,
-        cv2.resize(
-            data.astronaut(), (size, size), interpolation=cv2.INTER_AREA))
+
+    write_image(path, cv2.resize(data.astronaut(), (size, size), interpolation=cv2.INTER_AREA))
 
 
-def fitting_progress(log: str) -> Tuple[float, str]:
+def fitting_progress(log: str) -> tuple[float, str]:
     """Share of a fit that is done, and its last PSNR, from the log."""
     steps = PROGRESS.findall(log)
     if not steps:
-        return 0., 'starting'
+        return 0.0, 'starting'
     done, length = map(int, steps[-1])
     psnr = re.findall(r'\bpsnr: ([\d.]+)', log)
     words = f'step {done}' + (f', {float(psnr[-1]):.1f} dB' if psnr else '')

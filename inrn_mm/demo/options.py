@@ -1,4 +1,5 @@
 """What a user of the demo chooses."""
+
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 """Imports what every step needs, before its process is forked."""
+
 import contextlib
 import io
 import warnings

@@ -1,5 +1,5 @@
 """As :mod:`.preload`, for classifiers."""
+
 from .preload import quietly
 
-quietly('mmpretrain.datasets', 'mmpretrain.engine', 'mmpretrain.evaluation',
-        'mmpretrain.models')
+quietly('mmpretrain.datasets', 'mmpretrain.engine', 'mmpretrain.evaluation', 'mmpretrain.models')

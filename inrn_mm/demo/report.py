@@ -1,7 +1,7 @@
 """Parts of the pages that demos of distillation end with."""
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
 
 from mmengine.config import Config
 
@@ -14,8 +14,7 @@ from .trainings import Model, checkpoint
 
 # Columns of the pictures, beside the ground truth.
 SHOWN = ('distilled', 'student', 'teacher')
-QUICK = (' A quick run: it shows that everything works, the figures mean '
-         'nothing.')
+QUICK = ' A quick run: it shows that everything works, the figures mean nothing.'
 
 
 @dataclass
@@ -36,9 +35,9 @@ class Result:
     config: str
     folder: Path
     parameters: int
-    metrics: Dict[str, float]
-    train: List[dict]
-    val: List[dict]
+    metrics: dict[str, float]
+    train: list[dict]
+    val: list[dict]
 
     def metric(self, name: str) -> float:
         """float: Of the evaluation; NaN if it is not there."""
@@ -55,8 +54,7 @@ class Result:
         return str(checkpoint(self.folder))
 
 
-def load_results(work_dir: Path, models: Dict[str,
-                                              Model]) -> Dict[str, Result]:
+def load_results(work_dir: Path, models: dict[str, Model]) -> dict[str, Result]:
     """Read what trainings and evaluations have left.
 
     Args:
@@ -70,15 +68,22 @@ def load_results(work_dir: Path, models: Dict[str,
     for name, model in models.items():
         folder = work_dir / name
         train, val = read_scalars(folder)
-        results[name] = Result(model.title, relative(model.plain), folder,
-                               count_parameters(model.plain),
-                               read_metrics(folder / 'test'), train, val)
+        results[name] = Result(
+            model.title,
+            relative(model.plain),
+            folder,
+            count_parameters(model.plain),
+            read_metrics(folder / 'test'),
+            train,
+            val,
+        )
     return results
 
 
 def count_parameters(config: Path) -> int:
     """Parameters of a config's model."""
     from mmengine.registry import MODELS, init_default_scope
+
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
@@ -88,7 +93,7 @@ def count_parameters(config: Path) -> int:
 def relative(config: Path) -> str:
     """Path of a config in the repository."""
     parts = config.parts
-    return str(Path(*parts[parts.index('configs'):]))
+    return str(Path(*parts[parts.index('configs') :]))
 
 
 def figure_of(value: float, digits: int = 3) -> str:
@@ -104,12 +109,14 @@ def figure_of(value: float, digits: int = 3) -> str:
     return f'{value:.{digits}f}' if value == value and value >= 0 else '–'
 
 
-def add_results(page: ReportPage,
-                results: Dict[str, Result],
-                columns: Dict[str, str],
-                text: str,
-                caption: str = '',
-                digits: int = 3) -> None:
+def add_results(
+    page: ReportPage,
+    results: dict[str, Result],
+    columns: dict[str, str],
+    text: str,
+    caption: str = '',
+    digits: int = 3,
+) -> None:
     """The table of metrics, parameters and training time.
 
     Args:
@@ -124,28 +131,34 @@ def add_results(page: ReportPage,
     rows = []
     for result in results.values():
         iterations = sum(line['iterations'] for line in result.train)
-        rows.append([
-            result.title, *(figure_of(result.metric(key), digits)
-                            for key in columns.values()),
-            f'{result.parameters / 1e6:.2f} M', f'{iterations}',
-            clock(result.seconds)
-        ])
+        rows.append(
+            [
+                result.title,
+                *(figure_of(result.metric(key), digits) for key in columns.values()),
+                f'{result.parameters / 1e6:.2f} M',
+                f'{iterations}',
+                clock(result.seconds),
+            ]
+        )
     students = [i for i, name in enumerate(results) if name != 'teacher']
-    best = [(max(students, key=lambda i: rows[i][c]), c)
-            for c in range(1,
-                           len(columns) + 1)
-            if len({rows[i][c]
-                    for i in students}) > 1]
+    best = [
+        (max(students, key=lambda i: rows[i][c]), c)
+        for c in range(1, len(columns) + 1)
+        if len({rows[i][c] for i in students}) > 1
+    ]
     page.section('Results', text)
-    page.table(['', *columns, 'parameters', 'iterations', 'training'],
-               rows,
-               best=best,
-               caption=f'{caption}Training: seconds of the iterations alone, '
-               'without start and validation. Bold: the better student.')
+    page.table(
+        ['', *columns, 'parameters', 'iterations', 'training'],
+        rows,
+        best=best,
+        caption=f'{caption}Training: seconds of the iterations alone, '
+        'without start and validation. Bold: the better student.',
+    )
 
 
-def add_curves(page: ReportPage, results: Dict[str, Result],
-               metrics: Dict[str, str], task: str) -> None:
+def add_curves(
+    page: ReportPage, results: dict[str, Result], metrics: dict[str, str], task: str
+) -> None:
     """Task loss, distillation loss and metrics over the training.
 
     Args:
@@ -155,32 +168,29 @@ def add_curves(page: ReportPage, results: Dict[str, Result],
         task (str): What the task loss is.
     """
     own = set(results['student'].train[0]['losses'])
-    panels: Dict[str, dict] = {'task loss': {}, 'distillation loss': {}}
+    panels: dict[str, dict] = {'task loss': {}, 'distillation loss': {}}
     for result in results.values():
         for line in result.train:
-            parts = dict.fromkeys(panels, 0.)
+            parts = dict.fromkeys(panels, 0.0)
             for name, value in line['losses'].items():
                 kind = 'task loss' if name in own else 'distillation loss'
                 parts[kind] += value
             for kind, value in parts.items():
                 if kind == 'task loss' or set(line['losses']) - own:
-                    panels[kind].setdefault(result.title, []).append(
-                        (line['iter'], value))
+                    panels[kind].setdefault(result.title, []).append((line['iter'], value))
     for title, key in metrics.items():
         panels[title] = {
-            result.title: [(line['iter'], max(line[key], 0))
-                           for line in result.val if key in line]
+            result.title: [(line['iter'], max(line[key], 0)) for line in result.val if key in line]
             for result in results.values()
         }
     page.section('Training', task)
     page.figure(
         plot_curves(panels, markers=tuple(metrics)),
-        'Losses: means over a few iterations. The rest: on the validation '
-        'images after each epoch.')
+        'Losses: means over a few iterations. The rest: on the validation images after each epoch.',
+    )
 
 
-def add_times(page: ReportPage, estimated: Dict[str, float],
-              seconds: Dict[str, float]) -> None:
+def add_times(page: ReportPage, estimated: dict[str, float], seconds: dict[str, float]) -> None:
     """Show the estimated and the used time of each step, and the versions.
 
     Args:
@@ -189,14 +199,13 @@ def add_times(page: ReportPage, estimated: Dict[str, float],
         seconds (dict[str, float]): Seconds that each step took.
     """
     page.section('Time')
-    rows = [[name.replace('_', ' '),
-             clock(estimated[name]),
-             clock(spent)] for name, spent in seconds.items()]
-    rows.append([
-        'all',
-        clock(sum(estimated[name] for name in seconds)),
-        clock(sum(seconds.values()))
-    ])
+    rows = [
+        [name.replace('_', ' '), clock(estimated[name]), clock(spent)]
+        for name, spent in seconds.items()
+    ]
+    rows.append(
+        ['all', clock(sum(estimated[name] for name in seconds)), clock(sum(seconds.values()))]
+    )
     page.table(['step', 'estimated', 'used'], rows)
     page.section('Versions')
     page.table(['', 'version'], [list(i) for i in collect_env().items()])

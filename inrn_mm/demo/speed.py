@@ -1,4 +1,5 @@
 """How fast this machine is, to estimate times."""
+
 import time
 
 import torch

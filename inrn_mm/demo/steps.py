@@ -1,4 +1,5 @@
 """Steps that run once each, with progress, and go on where they stopped."""
+
 import hashlib
 import json
 import multiprocessing
@@ -6,8 +7,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import worker
 
@@ -17,7 +18,7 @@ STATE_FILE = 'state.json'
 POLL, QUIET = 0.5, 20
 
 # From what a step has printed, the share done and a few words.
-Watch = Callable[[str], Tuple[float, str]]
+Watch = Callable[[str], tuple[float, str]]
 
 
 class StepFailed(RuntimeError):
@@ -41,15 +42,14 @@ class Steps:
             Defaults to ``'inrn_mm.demo.preload'``.
     """
 
-    def __init__(self,
-                 work_dir: Path,
-                 estimates: Dict[str, float],
-                 preload: str = f'{__package__}.preload') -> None:
+    def __init__(
+        self, work_dir: Path, estimates: dict[str, float], preload: str = f'{__package__}.preload'
+    ) -> None:
         self.work_dir = work_dir
         self.estimates = dict(estimates)
         (work_dir / 'logs').mkdir(parents=True, exist_ok=True)
         self.state = self._read_state()
-        self.seconds: Dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
         self.shown = time.monotonic()
         # What is preloaded asks whether there is a GPU; asked of the driver
         # instead of CUDA, the forked steps can still use it.
@@ -60,19 +60,20 @@ class Steps:
 
     def announce(self) -> None:
         """Say how long all steps may take."""
-        say(f'Estimated time: {clock(sum(self.estimates.values()))}, into '
-            f'{self.work_dir}/')
+        say(f'Estimated time: {clock(sum(self.estimates.values()))}, into {self.work_dir}/')
 
-    def run(self,
-            name: str,
-            function: Callable,
-            args: Sequence = (),
-            made_from: Optional[dict] = None,
-            after: Sequence[str] = (),
-            products: Sequence[Path] = (),
-            clean: Sequence[Path] = (),
-            watch: Optional[Watch] = None,
-            title: str = '') -> float:
+    def run(
+        self,
+        name: str,
+        function: Callable,
+        args: Sequence = (),
+        made_from: dict | None = None,
+        after: Sequence[str] = (),
+        products: Sequence[Path] = (),
+        clean: Sequence[Path] = (),
+        watch: Watch | None = None,
+        title: str = '',
+    ) -> float:
         """Run a step unless it is finished.
 
         Args:
@@ -99,18 +100,20 @@ class Steps:
         """
         key = self._key(name, made_from, after)
         entry = self.state.get(name, {})
-        number = f'[{list(self.estimates).index(name) + 1}/' \
-                 f'{len(self.estimates)}] {title or name}'
-        if entry.get('key') == key and entry.get('done') and all(
-                Path(p).exists() for p in products):
+        number = f'[{list(self.estimates).index(name) + 1}/{len(self.estimates)}] {title or name}'
+        if (
+            entry.get('key') == key
+            and entry.get('done')
+            and all(Path(p).exists() for p in products)
+        ):
             self.seconds[name] = entry['seconds']
-            say(f"{number}: already done ({clock(entry['seconds'])})")
+            say(f'{number}: already done ({clock(entry["seconds"])})')
             return entry['seconds']
 
         log = self.work_dir / 'logs' / f'{name}.log'
-        before = 0.
+        before = 0.0
         if entry.get('key') == key and not entry.get('done'):
-            before = entry.get('seconds', 0.)
+            before = entry.get('seconds', 0.0)
         else:
             log.unlink(missing_ok=True)
             for path in clean:
@@ -118,8 +121,7 @@ class Steps:
         self._remember(name, key, before, done=False)
         known = log.stat().st_size if log.exists() else 0
         start = time.monotonic()
-        process = self.context.Process(
-            target=worker.call, args=(log, function, args), name=name)
+        process = self.context.Process(target=worker.call, args=(log, function, args), name=name)
         process.start()
         try:
             while process.is_alive():
@@ -130,8 +132,7 @@ class Steps:
             if process.is_alive():
                 process.terminate()
                 process.join()
-            done = process.exitcode == 0 and all(
-                Path(p).exists() for p in products)
+            done = process.exitcode == 0 and all(Path(p).exists() for p in products)
             self._remember(name, key, seconds, done)
         if not done:
             raise StepFailed(_explain(number, log, process.exitcode))
@@ -139,8 +140,7 @@ class Steps:
         show(f'{number}: {clock(seconds)}', last=True)
         return seconds
 
-    def report(self, write: Callable, *args, made_from: dict,
-               after: Sequence[str]) -> Path:
+    def report(self, write: Callable, *args, made_from: dict, after: Sequence[str]) -> Path:
         """Run the step ``report``, which writes ``report.html``.
 
         Args:
@@ -159,14 +159,16 @@ class Steps:
         path = self.work_dir / 'report.html'
         self.run(
             'report',
-            write, (self.work_dir, *args, dict(self.seconds)),
+            write,
+            (self.work_dir, *args, dict(self.seconds)),
             made_from=made_from,
             after=after,
             products=[path],
-            title='write the report')
+            title='write the report',
+        )
         return path
 
-    def left(self, name: str, share: float = 0.) -> float:
+    def left(self, name: str, share: float = 0.0) -> float:
         """Seconds estimated from this share of a step to the end.
 
         Args:
@@ -177,17 +179,18 @@ class Steps:
             float: Seconds.
         """
         names = list(self.estimates)
-        rest = sum(self.estimates[n] for n in names[names.index(name):])
+        rest = sum(self.estimates[n] for n in names[names.index(name) :])
         return rest - share * self.estimates[name]
 
-    def _progress(self, number: str, name: str, watch: Optional[Watch],
-                  log: Path, known: int, start: float) -> None:
+    def _progress(
+        self, number: str, name: str, watch: Watch | None, log: Path, known: int, start: float
+    ) -> None:
         """Show how far a step is; ``known`` bytes of its log are old."""
         now = time.monotonic()
         if now - self.shown < (0 if sys.stdout.isatty() else QUIET):
             return
         self.shown = now
-        share, words = 0., ''
+        share, words = 0.0, ''
         if watch and log.exists():
             with open(log, errors='replace') as file:
                 file.seek(known)
@@ -200,19 +203,19 @@ class Steps:
         left = clock(max(self.left(name, share), 0))
         show(f'{number}:{words} {clock(now - start)}, about {left} to the end')
 
-    def _key(self, name: str, made_from: Optional[dict],
-             after: Sequence[str]) -> str:
+    def _key(self, name: str, made_from: dict | None, after: Sequence[str]) -> str:
         """Fingerprint of a step and of those before it."""
         content = [
-            name, made_from or {}, [self.state[n]['key'] for n in after],
-            [self.state[n].get('run') for n in after]
+            name,
+            made_from or {},
+            [self.state[n]['key'] for n in after],
+            [self.state[n].get('run') for n in after],
         ]
         return hashlib.sha256(
-            json.dumps(content, sort_keys=True,
-                       default=str).encode()).hexdigest()[:16]
+            json.dumps(content, sort_keys=True, default=str).encode()
+        ).hexdigest()[:16]
 
-    def _remember(self, name: str, key: str, seconds: float,
-                  done: bool) -> None:
+    def _remember(self, name: str, key: str, seconds: float, done: bool) -> None:
         entry = dict(key=key, seconds=round(seconds, 1), done=done)
         if done:  # tells those after it that this is another run
             entry['run'] = time.time()
@@ -228,13 +231,12 @@ class Steps:
             return {}
 
 
-def _explain(number: str, log: Path, exitcode: Optional[int]) -> str:
+def _explain(number: str, log: Path, exitcode: int | None) -> str:
     """One sentence with the last words of a failed step."""
-    lines: List[str] = []
+    lines: list[str] = []
     if log.exists():
         lines = log.read_text(errors='replace').split('\n')
-    words = next((line for line in reversed(lines) if line.strip()),
-                 f'exit code {exitcode}')
+    words = next((line for line in reversed(lines) if line.strip()), f'exit code {exitcode}')
     return f'{number} failed: {words.strip()} (all of it in {log})'
 
 

@@ -7,4 +7,4 @@ TASKS = {
     'fitting': 'inrn_mm.demo.fitting',
 }
 # Tasks that know instance masks.
-WITH_MASKS = ('detection', )
+WITH_MASKS = ('detection',)

@@ -1,9 +1,10 @@
 """Teacher, student alone and student distilled: trained and evaluated."""
+
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -13,8 +14,10 @@ from .steps import Steps
 from .worker import run_tool
 
 QUICK_EPOCHS = 1
-EPOCH_LINE = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/\s*(\d+)\].*?'
-                        r'\bloss: (\S+)')
+EPOCH_LINE = re.compile(
+    r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/\s*(\d+)\].*?'
+    r'\bloss: (\S+)'
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,7 @@ class Model:
     plain: Path
 
 
-def estimate(seconds: Dict[str, Tuple[float, float]],
-             factor: float = 1.) -> Dict[str, float]:
+def estimate(seconds: dict[str, tuple[float, float]], factor: float = 1.0) -> dict[str, float]:
     """Seconds that each step will take on this machine.
 
     Args:
@@ -47,9 +49,13 @@ def estimate(seconds: Dict[str, Tuple[float, float]],
     return {name: a + factor * b for name, (a, b) in seconds.items()}
 
 
-def train_and_test(steps: Steps, models: Dict[str,
-                                              Model], options: DemoOptions,
-                   root: Path, environment: Dict[str, str]) -> None:
+def train_and_test(
+    steps: Steps,
+    models: dict[str, Model],
+    options: DemoOptions,
+    root: Path,
+    environment: dict[str, str],
+) -> None:
     """The steps ``train_{name}`` and ``test_{name}`` of all models.
 
     They come after a step ``data``; each model has its folder below the
@@ -69,41 +75,45 @@ def train_and_test(steps: Steps, models: Dict[str,
     for name, model in models.items():
         folder = steps.work_dir / name
         changes = train_changes(name, options, steps.work_dir)
-        argv = [
-            model.config, '--work-dir', folder, '--cfg-options', *changes,
-            '--resume'
-        ]
-        epochs = QUICK_EPOCHS if options.quick else \
-            Config.fromfile(model.config).train_cfg.max_epochs
+        argv = [model.config, '--work-dir', folder, '--cfg-options', *changes, '--resume']
+        epochs = (
+            QUICK_EPOCHS if options.quick else Config.fromfile(model.config).train_cfg.max_epochs
+        )
         steps.run(
             f'train_{name}',
-            run_tool, (root / 'tools/train.py', argv, environment),
+            run_tool,
+            (root / 'tools/train.py', argv, environment),
             made_from=dict(changes=changes, sources=config_sources(root)),
             after=['data'] + ['train_teacher'] * (name == 'distilled'),
             products=[folder / 'last_checkpoint'],
             clean=[folder],
             watch=partial(training_progress, epochs=epochs),
-            title=f'train {model.title}')
+            title=f'train {model.title}',
+        )
 
     for name, model in models.items():
         folder = steps.work_dir / name
         predictions = folder / 'predictions.pkl'
         argv = [
             model.plain,
-            checkpoint(folder), '--work-dir', folder / 'test', '--out',
-            predictions
+            checkpoint(folder),
+            '--work-dir',
+            folder / 'test',
+            '--out',
+            predictions,
         ]
         steps.run(
             f'test_{name}',
-            run_tool, (root / 'tools/test.py', argv, environment),
+            run_tool,
+            (root / 'tools/test.py', argv, environment),
             after=[f'train_{name}'],
             products=[predictions],
             clean=[folder / 'test'],
-            title=f'evaluate {model.title}')
+            title=f'evaluate {model.title}',
+        )
 
 
-def train_changes(name: str, options: DemoOptions,
-                  work_dir: Path) -> List[str]:
+def train_changes(name: str, options: DemoOptions, work_dir: Path) -> list[str]:
     """``--cfg-options`` of a training.
 
     Args:
@@ -120,29 +130,26 @@ def train_changes(name: str, options: DemoOptions,
         changes += [
             f'train_cfg.max_epochs={QUICK_EPOCHS}',
             f'param_scheduler.1.T_max={QUICK_EPOCHS}',
-            'default_hooks.logger.interval=2', 'log_processor.window_size=2'
+            'default_hooks.logger.interval=2',
+            'log_processor.window_size=2',
         ]
     if name == 'distilled':
-        changes.append('model.teacher_checkpoint='
-                       f"{checkpoint(work_dir / 'teacher')}")
+        changes.append(f'model.teacher_checkpoint={checkpoint(work_dir / "teacher")}')
     return changes
 
 
-def config_sources(root: Path) -> List[str]:
+def config_sources(root: Path) -> list[str]:
     """Texts of all demo configs: another one is another training."""
-    return [
-        p.read_text() for p in sorted((root / 'configs/demo').rglob('*.py'))
-    ]
+    return [p.read_text() for p in sorted((root / 'configs/demo').rglob('*.py'))]
 
 
 def checkpoint(folder: Path) -> Path:
     """The one checkpoint that a finished training leaves."""
-    found = sorted(
-        folder.glob('epoch_*.pth'), key=lambda p: int(p.stem.split('_')[1]))
+    found = sorted(folder.glob('epoch_*.pth'), key=lambda p: int(p.stem.split('_')[1]))
     return found[-1]
 
 
-def training_progress(log: str, epochs: int) -> Tuple[float, str]:
+def training_progress(log: str, epochs: int) -> tuple[float, str]:
     """Share of a training that is done, from mmengine's log.
 
     Args:
@@ -152,9 +159,9 @@ def training_progress(log: str, epochs: int) -> Tuple[float, str]:
     Returns:
         tuple[float, str]: The share, and the state in a few words.
     """
-    lines: Sequence[Tuple[str, ...]] = EPOCH_LINE.findall(log)
+    lines: Sequence[tuple[str, ...]] = EPOCH_LINE.findall(log)
     if not lines:
-        return 0., 'starting'
+        return 0.0, 'starting'
     epoch, iteration, length = map(int, lines[-1][:3])
     share = (epoch - 1 + iteration / length) / epochs
     return share, f'epoch {epoch}/{epochs}, loss {lines[-1][3]}'

@@ -1,12 +1,13 @@
 """What runs inside the process of a step."""
+
 import multiprocessing
 import os
 import runpy
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Callable, Dict, Sequence
 
 
 def call(log: Path, function: Callable, args: Sequence) -> None:
@@ -30,8 +31,7 @@ def call(log: Path, function: Callable, args: Sequence) -> None:
         sys.stderr.flush()
 
 
-def run_tool(script: Path, argv: Sequence, environment: Dict[str,
-                                                             str]) -> None:
+def run_tool(script: Path, argv: Sequence, environment: dict[str, str]) -> None:
     """Run a script of ``tools/`` as ``python SCRIPT ARGV`` does.
 
     Args:

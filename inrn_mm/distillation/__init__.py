@@ -1,4 +1,5 @@
 """Knowledge distillation: a frozen teacher, feature taps, losses."""
+
 from .connectors import AlignConv
 from .distiller import KnowledgeDistiller
 from .losses import DistillLoss, StageMSELoss
@@ -6,6 +7,10 @@ from .schedule import WeightSchedule
 from .taps import Tap
 
 __all__ = [
-    'AlignConv', 'DistillLoss', 'KnowledgeDistiller', 'StageMSELoss', 'Tap',
-    'WeightSchedule'
+    'AlignConv',
+    'DistillLoss',
+    'KnowledgeDistiller',
+    'StageMSELoss',
+    'Tap',
+    'WeightSchedule',
 ]

@@ -1,8 +1,9 @@
 """Running a frozen network faster, as long as its features stay the same."""
+
 import contextlib
 import copy
 import logging
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from mmengine.dist import all_reduce
@@ -12,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .taps import Tap
 
-Features = Dict[Tap, List[Tensor]]
+Features = dict[Tap, list[Tensor]]
 Forward = Callable[[nn.Module], Features]
 
 
@@ -42,28 +43,28 @@ class Acceleration:
         ValueError: If the type is another one.
     """
 
-    def __init__(self,
-                 fold_bn: bool = False,
-                 channels_last: bool = False,
-                 dtype: Optional[str] = None,
-                 compile: Union[bool, dict] = False,
-                 min_cosine: float = 0.999) -> None:
+    def __init__(
+        self,
+        fold_bn: bool = False,
+        channels_last: bool = False,
+        dtype: str | None = None,
+        compile: bool | dict = False,
+        min_cosine: float = 0.999,
+    ) -> None:
         if dtype not in (None, 'bfloat16', 'float16'):
-            raise ValueError(f"The teacher's dtype must be 'bfloat16', "
-                             f"'float16' or None, got {dtype!r}.")
+            raise ValueError(
+                f"The teacher's dtype must be 'bfloat16', 'float16' or None, got {dtype!r}."
+            )
         self.compile = {} if compile is True else compile
         self.min_cosine = min_cosine
         wanted = dict(
-            fold_bn=fold_bn,
-            channels_last=channels_last,
-            dtype=dtype,
-            compile=compile is not False)
+            fold_bn=fold_bn, channels_last=channels_last, dtype=dtype, compile=compile is not False
+        )
         self.pending = [name for name, on in wanted.items() if on]
-        self.active: List[str] = []
+        self.active: list[str] = []
         self._dtype = dtype and getattr(torch, dtype)
 
-    def fit(self, net: nn.Module, forward: Forward,
-            taps: Sequence[Tap]) -> nn.Module:
+    def fit(self, net: nn.Module, forward: Forward, taps: Sequence[Tap]) -> nn.Module:
         """Try the pending options on a batch.
 
         Args:
@@ -88,26 +89,28 @@ class Acceleration:
                 fast = forward(trial)
             except Exception as error:  # a layer without such a kernel
                 print_log(
-                    f"The teacher does not run with {name} ("
-                    f'{type(error).__name__}: {error}).', 'current',
-                    logging.WARNING)
-                fast = {
-                    tap: [torch.zeros_like(x) for x in calls]
-                    for tap, calls in plain.items()
-                }
+                    f'The teacher does not run with {name} ({type(error).__name__}: {error}).',
+                    'current',
+                    logging.WARNING,
+                )
+                fast = {tap: [torch.zeros_like(x) for x in calls] for tap, calls in plain.items()}
             cosine = self._agreement(plain, fast)
             if cosine >= self.min_cosine:
                 net = trial
                 print_log(
                     f"The teacher's {name} is on: the cosine of its features "
                     f'with the plain ones is at least {cosine:.6f}.',
-                    'current')
+                    'current',
+                )
             else:
                 self.active.remove(name)
                 print_log(
                     f"The teacher's {name} is off: the cosine of its "
                     f'features with the plain ones is {cosine:.6f}, below '
-                    f'{self.min_cosine}.', 'current', logging.WARNING)
+                    f'{self.min_cosine}.',
+                    'current',
+                    logging.WARNING,
+                )
         return net
 
     @contextlib.contextmanager
@@ -128,10 +131,9 @@ class Acceleration:
     @staticmethod
     def _agreement(plain: Features, fast: Features) -> float:
         """The smallest cosine, over all features and ranks."""
-        lowest = torch.stack([
-            _cosine(a, b) for tap in plain
-            for a, b in zip(plain[tap], fast[tap])
-        ]).min()
+        lowest = torch.stack(
+            [_cosine(a, b) for tap in plain for a, b in zip(plain[tap], fast[tap])]
+        ).min()
         all_reduce(lowest, 'min')
         return lowest.item()
 
@@ -142,9 +144,11 @@ class Acceleration:
         # mmcv's folding sees neither what is tapped nor bare norms
         hidden = {tap.path for tap in taps}
         hidden.update(
-            path for path, module in net.named_modules()
-            if isinstance(module, _BatchNorm) and (
-                module.weight is None or module.running_mean is None))
+            path
+            for path, module in net.named_modules()
+            if isinstance(module, _BatchNorm)
+            and (module.weight is None or module.running_mean is None)
+        )
         kept = {}
         for path in hidden:
             module = net.get_submodule(path)
@@ -172,12 +176,12 @@ class Acceleration:
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
     """Of two features; -1 if they are no numbers or differ in shape."""
     if a.shape != b.shape:
-        return a.new_tensor(-1., dtype=torch.float64)
+        return a.new_tensor(-1.0, dtype=torch.float64)
     a, b = a.double().flatten(), b.double().flatten()
     norms = a.norm() * b.norm()
     # nothing but zeros on both sides agree
-    cosine = torch.where(a.norm() + b.norm() > 0, a @ b / norms, 1.)
-    return cosine.nan_to_num(-1.)
+    cosine = torch.where(a.norm() + b.norm() > 0, a @ b / norms, 1.0)
+    return cosine.nan_to_num(-1.0)
 
 
 def _device(net: nn.Module) -> str:
@@ -194,7 +198,8 @@ def _parts(net: nn.Module, tapped: set, path: str = '') -> Iterator[nn.Module]:
     for name, child in net.named_children():
         inner = f'{path}{name}.'
         if any(tap.startswith(inner) for tap in tapped) or isinstance(
-                child, (nn.ModuleList, nn.ModuleDict)):
+            child, (nn.ModuleList, nn.ModuleDict)
+        ):
             yield from _parts(child, tapped, inner)
         elif any(True for _ in child.children()):
             yield child

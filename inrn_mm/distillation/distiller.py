@@ -1,6 +1,8 @@
 """The distillation wrapper."""
+
 import logging
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import MessageHub, print_log
@@ -77,25 +79,29 @@ class KnowledgeDistiller(BaseModel):
         ...     ])
     """
 
-    def __init__(self,
-                 student: Union[str, dict],
-                 teacher: Union[str, dict, None] = None,
-                 teacher_checkpoint: Optional[str] = None,
-                 distill_losses: Sequence[dict] = (),
-                 teacher_options: Optional[dict] = None,
-                 allow_random_teacher: bool = False,
-                 allow_pickle: bool = False,
-                 data_preprocessor: Optional[dict] = None,
-                 probe_size: Tuple[int, int] = (64, 64),
-                 ratio_interval: int = 100) -> None:
+    def __init__(
+        self,
+        student: str | dict,
+        teacher: str | dict | None = None,
+        teacher_checkpoint: str | None = None,
+        distill_losses: Sequence[dict] = (),
+        teacher_options: dict | None = None,
+        allow_random_teacher: bool = False,
+        allow_pickle: bool = False,
+        data_preprocessor: dict | None = None,
+        probe_size: tuple[int, int] = (64, 64),
+        ratio_interval: int = 100,
+    ) -> None:
         super().__init__()
         student = model_config(student)
         if data_preprocessor is not None:
             student.setdefault('data_preprocessor', data_preprocessor)
         student = MODELS.build(student)
         if hasattr(student, 'distill_losses'):
-            raise ValueError(f'{type(student).__name__} has distill_losses of '
-                             'its own; a distiller cannot be distilled.')
+            raise ValueError(
+                f'{type(student).__name__} has distill_losses of '
+                'its own; a distiller cannot be distilled.'
+            )
         # Not registered as a child: see the class's docstring.
         object.__setattr__(self, 'student', student)
         self._parameters = student._parameters
@@ -108,18 +114,15 @@ class KnowledgeDistiller(BaseModel):
             name: FrozenTeacher(
                 allow_random=allow_random_teacher,
                 allow_pickle=allow_pickle,
-                **{
-                    'options': teacher_options,
-                    **cfg
-                })
+                **{'options': teacher_options, **cfg},
+            )
             for name, cfg in _teachers(teacher, teacher_checkpoint).items()
         }
         for each in self.teachers.values():
             each.adapt_inputs(student.data_preprocessor)
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
-            self.distill_losses = nn.ModuleList(
-                MODELS.build(cfg) for cfg in distill_losses)
+            self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in distill_losses)
             self._connect(probe_size)
 
     @property
@@ -127,14 +130,14 @@ class KnowledgeDistiller(BaseModel):
         """The first teacher."""
         return next(iter(self.teachers.values()))
 
-    def _connect(self, probe_size: Tuple[int, int]) -> None:
+    def _connect(self, probe_size: tuple[int, int]) -> None:
         """Find the layers of all losses and make their connectors."""
         for loss in self.distill_losses:
             self._choose_teacher(loss)
-        self.taps: List[List[Tuple[Tap, Tap]]] = [[
-            (Tap.parse(s, self.student), Tap.parse(t, self._net(loss)))
-            for s, t in loss.pairs
-        ] for loss in self.distill_losses]
+        self.taps: list[list[tuple[Tap, Tap]]] = [
+            [(Tap.parse(s, self.student), Tap.parse(t, self._net(loss))) for s, t in loss.pairs]
+            for loss in self.distill_losses
+        ]
         for loss, pairs in zip(self.distill_losses, self.taps):
             if loss.teacher != 'self':
                 check_same_boxes(sum(pairs, ()), loss.same_proposals)
@@ -149,20 +152,21 @@ class KnowledgeDistiller(BaseModel):
             ori_shape=probe_size,
             pad_shape=probe_size,
             batch_input_shape=probe_size,
-            scale_factor=(1., 1.))
+            scale_factor=(1.0, 1.0),
+        )
         image = torch.zeros(1, 3, *probe_size)
         batch = image, [BaseDataElement(metainfo=meta)]
         active = range(len(self.taps))
-        student, _, self._clone = probe(self.student,
-                                        self._student_taps(active), *batch)
+        student, _, self._clone = probe(self.student, self._student_taps(active), *batch)
         found = {
             name: teacher.probe(self._teacher_taps(active, name), *batch)
             for name, teacher in self.teachers.items()
         }
         found['self'] = student
         for loss, pairs in zip(self.distill_losses, self.taps):
-            features = zip(*(_alike(student[s], found[loss.teacher][t],
-                                    probe_size) for s, t in pairs))
+            features = zip(
+                *(_alike(student[s], found[loss.teacher][t], probe_size) for s, t in pairs)
+            )
             loss.build(*([x.shape for x in side] for side in features))
 
     def _choose_teacher(self, loss: DistillLoss) -> None:
@@ -171,52 +175,52 @@ class KnowledgeDistiller(BaseModel):
             if len(self.teachers) != 1:
                 raise ValueError(
                     f'{type(loss).__name__} must say which teacher it takes, '
-                    f'by teacher= one of {names}.')
+                    f'by teacher= one of {names}.'
+                )
             loss.teacher = names[0]
         if loss.teacher not in names:
             raise ValueError(
                 f"{type(loss).__name__} takes the teacher '{loss.teacher}', "
-                f'which is not there; choose one of {names}.')
+                f'which is not there; choose one of {names}.'
+            )
         if loss.same_proposals:
             check_two_stage(self.student, self._net(loss))
 
     def _net(self, loss: DistillLoss) -> nn.Module:
         """The network that a loss's second layers are in."""
-        return self.student if loss.teacher == 'self' else \
-            self.teachers[loss.teacher].net
+        return self.student if loss.teacher == 'self' else self.teachers[loss.teacher].net
 
-    def _student_taps(self, active: Sequence[int]) -> List[Tap]:
+    def _student_taps(self, active: Sequence[int]) -> list[Tap]:
         taps = [s for i in active for s, _ in self.taps[i]]
         return taps + [
-            t for i in active if self.distill_losses[i].teacher == 'self'
-            for _, t in self.taps[i]
+            t for i in active if self.distill_losses[i].teacher == 'self' for _, t in self.taps[i]
         ]
 
-    def _teacher_taps(self, active: Sequence[int], name: str) -> List[Tap]:
+    def _teacher_taps(self, active: Sequence[int], name: str) -> list[Tap]:
         return [
-            t for i in active if self.distill_losses[i].teacher == name
-            for _, t in self.taps[i]
+            t for i in active if self.distill_losses[i].teacher == name for _, t in self.taps[i]
         ]
 
-    def _name_losses(self) -> List[List[str]]:
+    def _name_losses(self) -> list[list[str]]:
         names = []
         for loss in self.distill_losses:
-            names.append([
-                f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s)
-                for s, _ in loss.pairs
-            ])
+            names.append(
+                [
+                    f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s)
+                    for s, _ in loss.pairs
+                ]
+            )
         flat = sum(names, [])
         for name in flat:
             if flat.count(name) > 1:
                 raise ValueError(
-                    f"Two distillation losses are called '{name}'; give one "
-                    'of them another `name`.')
+                    f"Two distillation losses are called '{name}'; give one of them another `name`."
+                )
         return names
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[list] = None,
-                mode: str = 'tensor') -> Any:
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ) -> Any:
         """As the student's, with the distillation losses in ``'loss'`` mode.
 
         Args:
@@ -229,8 +233,7 @@ class KnowledgeDistiller(BaseModel):
             return self.loss(inputs, data_samples)
         return self.student(inputs, data_samples, mode=mode)
 
-    def loss(self, inputs: Tensor,
-             data_samples: Optional[list]) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: list | None) -> dict[str, Tensor]:
         """Losses of the student and of the distillation.
 
         Args:
@@ -247,72 +250,63 @@ class KnowledgeDistiller(BaseModel):
         active = [i for i, w in enumerate(weights) if any(w)]
         features = self._teacher_features(active, inputs, data_samples)
         with Recorder(
-                self.student,
-                self._student_taps(active) + self._extra_taps(active),
-                clone=self._clone) as recorder:
+            self.student, self._student_taps(active) + self._extra_taps(active), clone=self._clone
+        ) as recorder:
             losses = dict(self.student(inputs, data_samples, mode='loss'))
         student = recorder.features
         if torch.is_grad_enabled():
             self._require_gradients(active, recorder)
-        features.update(
-            self._teacher_features(active, inputs, data_samples, student))
-        features['self'] = {
-            tap: [x.detach() for x in calls]
-            for tap, calls in student.items()
-        }
+        features.update(self._teacher_features(active, inputs, data_samples, student))
+        features['self'] = {tap: [x.detach() for x in calls] for tap, calls in student.items()}
 
-        ratios = bool(self.ratio_interval) and torch.is_grad_enabled() and \
-            MessageHub.get_current_instance().get_info(
-                'iter', 1) % self.ratio_interval == 0
+        ratios = (
+            bool(self.ratio_interval)
+            and torch.is_grad_enabled()
+            and MessageHub.get_current_instance().get_info('iter', 1) % self.ratio_interval == 0
+        )
         task = self.parse_losses(losses)[0] if ratios else None
         compared = {}
         for i, loss in enumerate(self.distill_losses):
             if i in active:
                 samples = data_samples
                 if self.label_taps[i] is not None:
-                    samples = [
-                        BaseDataElement(gt_label=x)
-                        for x in student[self.label_taps[i]]
-                    ]
-                terms = self._terms(loss, self.taps[i], student,
-                                    features[loss.teacher], samples,
-                                    inputs.shape[-2:])
+                    samples = [BaseDataElement(gt_label=x) for x in student[self.label_taps[i]]]
+                terms = self._terms(
+                    loss, self.taps[i], student, features[loss.teacher], samples, inputs.shape[-2:]
+                )
             else:
                 # Parameters of an idle loss still get a (zero) gradient, or
                 # DDP would wait for it.
-                zero = sum((p.sum() * 0 for p in loss.parameters()),
-                           inputs.new_zeros(()))
+                zero = sum((p.sum() * 0 for p in loss.parameters()), inputs.new_zeros(()))
                 terms = [zero] * len(loss.pairs)
             for name, weight, term, (tap, _) in zip(
-                    self.loss_names[i], weights[i], terms, self.taps[i]):
+                self.loss_names[i], weights[i], terms, self.taps[i]
+            ):
                 losses[f'loss_{name}'] = weight * term
                 if not loss.unweighted:
                     losses[_quiet('raw', name)] = term.detach()
                 if ratios and i in active:
-                    compared[_quiet('grad_ratio', name)] = (
-                        losses[f'loss_{name}'], student[tap][0])
+                    compared[_quiet('grad_ratio', name)] = (losses[f'loss_{name}'], student[tap][0])
         if compared:
             losses.update(self._gradient_ratios(compared, task))
         return losses
 
-    def _require_gradients(self, active: Sequence[int],
-                           recorder: Recorder) -> None:
+    def _require_gradients(self, active: Sequence[int], recorder: Recorder) -> None:
         """See that the losses can teach the layers that they compare.
 
         mmdet's and mmpretrain's blocks with ``with_cp=True`` run without
         autograd, and again in the backward pass.
         """
-        lost = recorder.without_grad.intersection(
-            tap for i in active for tap, _ in self.taps[i])
+        lost = recorder.without_grad.intersection(tap for i in active for tap, _ in self.taps[i])
         if lost:
             raise ValueError(
                 f"The student's layer '{min(map(str, lost))}' runs without "
                 'autograd, so that no loss can teach it: it is in a block '
                 'with activation checkpointing; compare the end of its stage '
-                'or set with_cp=False there.')
+                'or set with_cp=False there.'
+            )
 
-    def _gradient_ratios(self, compared: dict,
-                         task: Tensor) -> Dict[str, Tensor]:
+    def _gradient_ratios(self, compared: dict, task: Tensor) -> dict[str, Tensor]:
         """The ratios; none for a student whose graph does not allow it."""
         try:
             return gradient_ratios(compared, task)
@@ -324,11 +318,13 @@ class KnowledgeDistiller(BaseModel):
             print_log(
                 'The ratios of gradients are not logged: the student '
                 "recomputes activations in torch's reentrant way "
-                '(with_cp=True), which does not allow them.', 'current',
-                logging.WARNING)
+                '(with_cp=True), which does not allow them.',
+                'current',
+                logging.WARNING,
+            )
             return {}
 
-    def _extra_taps(self, active: Sequence[int]) -> List[Tap]:
+    def _extra_taps(self, active: Sequence[int]) -> list[Tap]:
         """What losses want of the student besides features."""
         taps = [self.label_taps[i] for i in active if self.label_taps[i]]
         if any(self.distill_losses[i].same_proposals for i in active):
@@ -336,11 +332,12 @@ class KnowledgeDistiller(BaseModel):
         return taps
 
     def _teacher_features(
-            self,
-            active: Sequence[int],
-            inputs: Tensor,
-            data_samples: Optional[list],
-            student: Optional[dict] = None) -> Dict[str, dict]:
+        self,
+        active: Sequence[int],
+        inputs: Tensor,
+        data_samples: list | None,
+        student: dict | None = None,
+    ) -> dict[str, dict]:
         """Features of all teachers that run before the student, or after.
 
         Those that score the student's proposals have to wait for them. The
@@ -348,8 +345,11 @@ class KnowledgeDistiller(BaseModel):
         """
         features = {}
         for name, teacher in self.teachers.items():
-            waits = any(self.distill_losses[i].same_proposals for i in active
-                        if self.distill_losses[i].teacher == name)
+            waits = any(
+                self.distill_losses[i].same_proposals
+                for i in active
+                if self.distill_losses[i].teacher == name
+            )
             taps = self._teacher_taps(active, name)
             if not taps or waits != (student is not None):
                 continue
@@ -368,36 +368,39 @@ class KnowledgeDistiller(BaseModel):
         modules = dict(teacher.net.named_modules())
         for loss, pairs in zip(self.distill_losses, self.taps):
             if loss.teacher == name:
-                loss.attach_teacher([modules[t.path] for _, t in pairs],
-                                    teacher.net)
+                loss.attach_teacher([modules[t.path] for _, t in pairs], teacher.net)
 
     @staticmethod
-    def _terms(loss: DistillLoss, pairs: List[Tuple[Tap, Tap]],
-               student: Dict[Tap, List[Tensor]],
-               teacher: Dict[Tap, List[Tensor]],
-               data_samples: Optional[list],
-               size: Tuple[int, int]) -> List[Tensor]:
+    def _terms(
+        loss: DistillLoss,
+        pairs: list[tuple[Tap, Tap]],
+        student: dict[Tap, list[Tensor]],
+        teacher: dict[Tap, list[Tensor]],
+        data_samples: list | None,
+        size: tuple[int, int],
+    ) -> list[Tensor]:
         """Terms of one loss, averaged over the calls of a shared module."""
         calls = {(len(student[s]), len(teacher[t])) for s, t in pairs}
         num_calls = calls.pop()
         if calls or num_calls[0] != num_calls[1]:
-            counts = ', '.join(f"'{s}' {len(student[s])} and '{t}' "
-                               f'{len(teacher[t])} times' for s, t in pairs)
+            counts = ', '.join(
+                f"'{s}' {len(student[s])} and '{t}' {len(teacher[t])} times" for s, t in pairs
+            )
             raise ValueError(
                 f'The layers of {type(loss).__name__} run differently often: '
-                f'{counts}; pair layers that run equally often.')
+                f'{counts}; pair layers that run equally often.'
+            )
         terms = []
         for i in range(num_calls[0]):
-            features = zip(*(_alike(student[s][i], teacher[t][i], size)
-                             for s, t in pairs))
+            features = zip(*(_alike(student[s][i], teacher[t][i], size) for s, t in pairs))
             terms.append(loss(*map(list, features), data_samples))
         return [sum(term) / len(term) for term in zip(*terms)]
 
-    def val_step(self, data: Union[tuple, dict, list]) -> list:
+    def val_step(self, data: tuple | dict | list) -> list:
         """The student's."""
         return self.student.val_step(data)
 
-    def test_step(self, data: Union[dict, tuple, list]) -> list:
+    def test_step(self, data: dict | tuple | list) -> list:
         """The student's."""
         return self.student.test_step(data)
 
@@ -423,8 +426,7 @@ class KnowledgeDistiller(BaseModel):
             return getattr(self.student, name)
 
 
-def _teachers(teacher: Union[str, dict, None],
-              checkpoint: Optional[str]) -> Dict[str, dict]:
+def _teachers(teacher: str | dict | None, checkpoint: str | None) -> dict[str, dict]:
     """Arguments of each teacher, by name."""
     if teacher is None:
         return {}
@@ -435,18 +437,15 @@ def _teachers(teacher: Union[str, dict, None],
             raise ValueError(
                 'Several teachers are a dict of names (but not self), each '
                 'with a `model` and a `checkpoint`; or, for one teacher, give '
-                'its model config, which has a `type`.')
+                'its model config, which has a `type`.'
+            )
     return {
-        name: {
-            key: cfg[key]
-            for key in ('model', 'checkpoint', 'options') if key in cfg
-        }
+        name: {key: cfg[key] for key in ('model', 'checkpoint', 'options') if key in cfg}
         for name, cfg in teacher.items()
     }
 
 
-def _alike(student: Tensor, teacher: Tensor,
-           size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
+def _alike(student: Tensor, teacher: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Lay tokens out as a map where the other side has one."""
     if student.dim() == 4 and teacher.dim() == 3:
         teacher = tokens_to_map(teacher, size)

@@ -1,5 +1,4 @@
 """From the student's input normalisation to the teacher's."""
-from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +16,13 @@ class _Normalization:
         # as mmengine, mmseg and mmpretrain call it
         self.swaps_channels = any(
             getattr(preprocessor, name, False)
-            for name in ('_channel_conversion', 'channel_conversion',
-                         'to_rgb'))
+            for name in ('_channel_conversion', 'channel_conversion', 'to_rgb')
+        )
         self.mean, self.std = torch.zeros(1), torch.ones(1)
         if getattr(preprocessor, '_enable_normalize', False):
             self.mean = preprocessor.mean.detach().flatten().double().cpu()
             self.std = preprocessor.std.detach().flatten().double().cpu()
-        pad_value = getattr(preprocessor, 'pad_value',
-                            getattr(preprocessor, 'pad_val', 0))
+        pad_value = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
         self.pad_value = float(pad_value or 0)
 
     def stored_order(self, values: Tensor) -> Tensor:
@@ -49,31 +47,31 @@ class InputAdapter:
         source, target = _Normalization(student), _Normalization(teacher)
         self.flip = source.swaps_channels != target.swaps_channels
         # both in the teacher's channel order
-        mean, std = (
-            target.stored_order(source.stored_order(x))
-            for x in (source.mean, source.std))
+        mean, std = (target.stored_order(source.stored_order(x)) for x in (source.mean, source.std))
         scale = std / target.std
         shift = (mean - target.mean) / target.std
         # a scale of 1 +- rounding is none
-        self.scale = None if torch.allclose(
-            scale, torch.ones_like(scale), rtol=1e-6) else scale.tolist()
-        self.shift = None if torch.allclose(
-            shift, torch.zeros_like(shift), atol=1e-6) else shift.tolist()
+        self.scale = (
+            None if torch.allclose(scale, torch.ones_like(scale), rtol=1e-6) else scale.tolist()
+        )
+        self.shift = (
+            None if torch.allclose(shift, torch.zeros_like(shift), atol=1e-6) else shift.tolist()
+        )
         self.pad_value = target.pad_value
         # the affine map takes the student's padding elsewhere
-        self.repad = self.shift is not None or (
-            self.scale is not None
-            and source.pad_value != 0) or source.pad_value != target.pad_value
-        self._constants: Dict[tuple, Tensor] = {}
+        self.repad = (
+            self.shift is not None
+            or (self.scale is not None and source.pad_value != 0)
+            or source.pad_value != target.pad_value
+        )
+        self._constants: dict[tuple, Tensor] = {}
 
     @property
     def is_identity(self) -> bool:
         """Whether both sides see the very same numbers."""
         return not (self.flip or self.scale or self.shift or self.repad)
 
-    def __call__(self,
-                 inputs: Tensor,
-                 data_samples: Optional[list] = None) -> Tensor:
+    def __call__(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
         """Convert a batch.
 
         Args:
@@ -98,19 +96,18 @@ class InputAdapter:
                 out = torch.where(valid, out, self.pad_value)
         return out
 
-    def _constant(self, values: List[float], like: Tensor) -> Tensor:
+    def _constant(self, values: list[float], like: Tensor) -> Tensor:
         key = (tuple(values), like.device, like.dtype)
         if key not in self._constants:
             self._constants[key] = like.new_tensor(values).view(1, -1, 1, 1)
         return self._constants[key]
 
     @staticmethod
-    def _valid(data_samples: list, like: Tensor) -> Optional[Tensor]:
+    def _valid(data_samples: list, like: Tensor) -> Tensor | None:
         """Mask ``(N, 1, H, W)`` of the pixels that are no padding."""
         height, width = like.shape[-2:]
-        sizes: List[Tuple[int, int]] = [
-            tuple(sample.metainfo.get('img_shape', (height, width))[:2])
-            for sample in data_samples
+        sizes: list[tuple[int, int]] = [
+            tuple(sample.metainfo.get('img_shape', (height, width))[:2]) for sample in data_samples
         ]
         if all(size == (height, width) for size in sizes):
             return None

@@ -1,5 +1,4 @@
 """How strongly each distillation loss pulls, next to the task."""
-from typing import Dict, Tuple
 
 import torch
 from torch import Tensor
@@ -7,11 +6,10 @@ from torch import Tensor
 # Losses are not scaled here as they are for training: without a factor, the
 # gradients at float16 features would be too small for their type. It is out
 # of the ratios again.
-_SCALE = 2.**10
+_SCALE = 2.0**10
 
 
-def gradient_ratios(terms: Dict[str, Tuple[Tensor, Tensor]],
-                    task: Tensor) -> Dict[str, Tensor]:
+def gradient_ratios(terms: dict[str, tuple[Tensor, Tensor]], task: Tensor) -> dict[str, Tensor]:
     """Norms of losses' gradients at a feature over that of the task's there.
 
     Far above 1 a loss drowns the task, far below it does nothing. Parameter
@@ -30,23 +28,21 @@ def gradient_ratios(terms: Dict[str, Tuple[Tensor, Tensor]],
     features = list({id(x): x for _, x in terms.values()}.values())
     task_norms = dict(zip(map(id, features), _norms(task, features)))
     return {
-        name:
-        _norms(term, [x])[0] / task_norms[id(x)].clamp(min=1e-12) *
-        (task_norms[id(x)] > 0)
+        name: _norms(term, [x])[0] / task_norms[id(x)].clamp(min=1e-12) * (task_norms[id(x)] > 0)
         for name, (term, x) in terms.items()
     }
 
 
 def _norms(loss: Tensor, features: list) -> list:
     """Norms of a loss's gradients at features, 0 where there is none."""
-    wanted = [x for x in features if x.requires_grad] \
-        if loss.requires_grad else []
-    grads = torch.autograd.grad(
-        loss * _SCALE, wanted, retain_graph=True,
-        allow_unused=True) if wanted else ()
+    wanted = [x for x in features if x.requires_grad] if loss.requires_grad else []
+    grads = (
+        torch.autograd.grad(loss * _SCALE, wanted, retain_graph=True, allow_unused=True)
+        if wanted
+        else ()
+    )
     found = dict(zip(map(id, wanted), grads))
     return [
-        x.new_zeros(()).float()
-        if found.get(id(x)) is None else found[id(x)].float().norm()
+        x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float().norm()
         for x in features
     ]

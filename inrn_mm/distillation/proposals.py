@@ -1,5 +1,6 @@
 """Running a two-stage teacher on the student's proposals."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -22,7 +23,8 @@ def check_two_stage(*nets: nn.Module) -> None:
         if extractor is None or isinstance(extractor, nn.ModuleList):
             raise ValueError(
                 'same_proposals compares the RoI heads of two-stage detectors '
-                f'with a single box head; {type(net).__name__} has none.')
+                f'with a single box head; {type(net).__name__} has none.'
+            )
 
 
 def check_same_boxes(taps: Sequence[Tap], same_proposals: bool) -> None:
@@ -42,16 +44,19 @@ def check_same_boxes(taps: Sequence[Tap], same_proposals: bool) -> None:
         if not same_proposals:
             raise ValueError(
                 f"The layer '{tap}' scores each network's own proposals, "
-                'which are other boxes: set same_proposals=True.')
+                'which are other boxes: set same_proposals=True.'
+            )
         if not tap.path.startswith('roi_head.bbox_'):
             raise ValueError(
                 f"The layer '{tap}' does not run on the student's proposals: "
                 'same_proposals=True is for the box head, '
-                "'roi_head.bbox_head'.")
+                "'roi_head.bbox_head'."
+            )
 
 
-def forward_proposals(net: nn.Module, inputs: Tensor, proposals: Tensor,
-                      taps: Sequence[Tap]) -> None:
+def forward_proposals(
+    net: nn.Module, inputs: Tensor, proposals: Tensor, taps: Sequence[Tap]
+) -> None:
     """Run backbone, neck and RoI box head, the RPN only if tapped.
 
     Args:

@@ -1,7 +1,8 @@
 """The weight of a distillation loss over the training."""
+
 import math
 import re
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 from mmengine.logging import MessageHub
 
@@ -34,20 +35,19 @@ class WeightSchedule:
         [0.25, 0.5, 1.0, 1.0, 0.0]
     """
 
-    def __init__(self,
-                 warmup: int = 0,
-                 decay: Optional[Sequence[int]] = None,
-                 decay_type: str = 'cosine',
-                 final: float = 0.,
-                 stop: Optional[int] = None,
-                 by_epoch: bool = False) -> None:
+    def __init__(
+        self,
+        warmup: int = 0,
+        decay: Sequence[int] | None = None,
+        decay_type: str = 'cosine',
+        final: float = 0.0,
+        stop: int | None = None,
+        by_epoch: bool = False,
+    ) -> None:
         if decay_type not in ('linear', 'cosine'):
-            raise ValueError(f"Unknown decay_type '{decay_type}': choose "
-                             "'linear' or 'cosine'.")
-        if decay is not None and not (len(decay) == 2
-                                      and 0 <= decay[0] < decay[1]):
-            raise ValueError(
-                f'decay must be (begin, end) with begin < end, got {decay}.')
+            raise ValueError(f"Unknown decay_type '{decay_type}': choose 'linear' or 'cosine'.")
+        if decay is not None and not (len(decay) == 2 and 0 <= decay[0] < decay[1]):
+            raise ValueError(f'decay must be (begin, end) with begin < end, got {decay}.')
         if warmup < 0:
             raise ValueError(f'warmup must not be negative, got {warmup}.')
         self.warmup = warmup
@@ -65,12 +65,12 @@ class WeightSchedule:
     def factor(self, step: int) -> float:
         """Factor at an iteration or epoch, counted from 0."""
         if self.stop is not None and step >= self.stop:
-            return 0.
+            return 0.0
         # the first step already learns a little
-        factor = min(1., (step + 1) / (self.warmup + 1)) if self.warmup else 1.
+        factor = min(1.0, (step + 1) / (self.warmup + 1)) if self.warmup else 1.0
         if self.decay is not None:
             begin, end = self.decay
-            progress = min(max((step - begin) / (end - begin), 0.), 1.)
+            progress = min(max((step - begin) / (end - begin), 0.0), 1.0)
             if self.decay_type == 'cosine':
                 progress = (1 - math.cos(math.pi * progress)) / 2
             factor *= 1 + (self.final - 1) * progress
@@ -87,7 +87,8 @@ class WeightSchedule:
             raise ValueError(
                 'A schedule with by_epoch=True would never advance: an '
                 'IterBasedTrainLoop stays in epoch 0; give the schedule in '
-                'iterations, without by_epoch.')
+                'iterations, without by_epoch.'
+            )
         key = 'epoch' if self.by_epoch else 'iter'
         return self.factor(hub.get_info(key, 0))
 
@@ -100,7 +101,7 @@ def _counts_iterations(hub: MessageHub) -> bool:
     """
     if hub.get_info('max_epochs') != 1:
         return False
-    loop = re.search(r'^train_cfg = dict\(.*?^(?=\w|\Z)',
-                     hub.get_info('cfg', '') + '\n', re.M | re.S)
-    return loop is not None and re.search(r'by_epoch=False|IterBased',
-                                          loop.group()) is not None
+    loop = re.search(
+        r'^train_cfg = dict\(.*?^(?=\w|\Z)', hub.get_info('cfg', '') + '\n', re.M | re.S
+    )
+    return loop is not None and re.search(r'by_epoch=False|IterBased', loop.group()) is not None

@@ -1,14 +1,16 @@
 """Naming layers of a network and recording what flows through them."""
+
 import difflib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set, Union
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Layer = Union[int, str]
+Layer = int | str
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,11 @@ class Tap:
         call (int, optional): Which call, of a module that is called several
             times in a forward. Defaults to None, all of them.
     """
+
     path: str
     source: str = 'output'
-    index: Optional[int] = None
-    call: Optional[int] = None
+    index: int | None = None
+    call: int | None = None
 
     @classmethod
     def parse(cls, layer: Layer, model: nn.Module) -> 'Tap':
@@ -47,22 +50,24 @@ class Tap:
         """
         if isinstance(layer, int):
             return cls._parse_stage(layer, model)
-        match = re.fullmatch(
-            r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?', layer)
+        match = re.fullmatch(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?', layer)
         if match is None:
             raise ValueError(
                 f"Cannot read the layer '{layer}': write a module path such "
                 "as 'backbone.layer3', 'backbone[2]' for an item of a tuple "
-                "output, or 'head.fc:input' for an input.")
+                "output, or 'head.fc:input' for an input."
+            )
         path, source, *numbers = match.groups()
         names = [name for name, _ in model.named_modules() if name]
         if path not in names:
-            near = difflib.get_close_matches(path, names, n=5, cutoff=0.)
+            near = difflib.get_close_matches(path, names, n=5, cutoff=0.0)
             raise ValueError(
                 f"{type(model).__name__} has no layer '{path}'; the nearest "
-                f"names are {', '.join(near)}.")
-        return cls(path, (source or ':output')[1:],
-                   *(None if n is None else int(n) for n in numbers))
+                f'names are {", ".join(near)}.'
+            )
+        return cls(
+            path, (source or ':output')[1:], *(None if n is None else int(n) for n in numbers)
+        )
 
     @classmethod
     def _parse_stage(cls, stage: int, model: nn.Module) -> 'Tap':
@@ -70,7 +75,8 @@ class Tap:
         if backbone is None:
             raise ValueError(
                 f'{type(model).__name__} has no backbone, so stage {stage} '
-                'means nothing; name a module path instead.')
+                'means nothing; name a module path instead.'
+            )
         # A ResNet names the modules of its stages: the forward can end there.
         layers = getattr(backbone, 'res_layers', None)
         if layers is not None:
@@ -85,8 +91,8 @@ class Tap:
             stage = stages[stage] if -len(stages) <= stage else stage
         if stage not in stages:
             raise ValueError(
-                f'{type(backbone).__name__} gives no stage {stage}; it gives '
-                f'the stages {stages}.')
+                f'{type(backbone).__name__} gives no stage {stage}; it gives the stages {stages}.'
+            )
         if layers is not None:
             return cls(f'backbone.{layers[stage]}')
         return cls('backbone', index=stages.index(stage))
@@ -111,19 +117,20 @@ class Tap:
         Raises:
             ValueError: If there is no such item, or it is no tensor.
         """
-        if (self.index is not None and self.source == 'output'
-                and isinstance(value, (tuple, list))):
+        if self.index is not None and self.source == 'output' and isinstance(value, (tuple, list)):
             if not -len(value) <= self.index < len(value):
                 raise ValueError(
-                    f"The layer '{self}' does not exist: '{self.path}' gives "
-                    f'{len(value)} items.')
+                    f"The layer '{self}' does not exist: '{self.path}' gives {len(value)} items."
+                )
             value = value[self.index]
         elif isinstance(value, (tuple, list)) and len(value) == 1:
             value = value[0]
         if not isinstance(value, Tensor):
-            what = f'{len(value)} items; pick one, for example ' \
-                f"'{self.path}[0]'" if isinstance(value, (tuple, list)) \
+            what = (
+                f"{len(value)} items; pick one, for example '{self.path}[0]'"
+                if isinstance(value, (tuple, list))
                 else f'{type(value).__name__}, not a tensor'
+            )
             raise ValueError(f"The layer '{self}' gives {what}.")
         return value
 
@@ -156,32 +163,36 @@ class Recorder:
             switched off.
     """
 
-    def __init__(self,
-                 model: nn.Module,
-                 taps: Sequence[Tap],
-                 num_calls: Optional[Dict[Tap, int]] = None,
-                 clone: Sequence[Tap] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        taps: Sequence[Tap],
+        num_calls: dict[Tap, int] | None = None,
+        clone: Sequence[Tap] = (),
+    ) -> None:
         self.model = model
         self.taps = list(dict.fromkeys(taps))
         self.num_calls = num_calls
         self.clone = clone
-        self.features: Dict[Tap, List[Tensor]] = {}
-        self._versions: Dict[Tap, List[int]] = {}
+        self.features: dict[Tap, list[Tensor]] = {}
+        self._versions: dict[Tap, list[int]] = {}
         self._handles: list = []
 
     def __enter__(self) -> 'Recorder':
         self.features = {tap: [] for tap in self.taps}
         self._versions = {tap: [] for tap in self.taps}
         self.counts = Counter()
-        self.without_grad: Set[Tap] = set()
+        self.without_grad: set[Tap] = set()
         for tap in self.taps:
             module = self.model.get_submodule(tap.path)
             if tap.source == 'input':
                 handle = module.register_forward_pre_hook(
-                    lambda _, args, tap=tap: self._record(tap, args))
+                    lambda _, args, tap=tap: self._record(tap, args)
+                )
             else:
                 handle = module.register_forward_hook(
-                    lambda _, args, out, tap=tap: self._record(tap, out))
+                    lambda _, args, out, tap=tap: self._record(tap, out)
+                )
             self._handles.append(handle)
         return self
 
@@ -199,8 +210,9 @@ class Recorder:
     def _keep_call(self, tap: Tap) -> None:
         count = self.counts[tap]
         if not -count <= tap.call < count:
-            raise ValueError(f"The layer '{tap}' does not exist: '{tap.path}' "
-                             f'is called {count} times.')
+            raise ValueError(
+                f"The layer '{tap}' does not exist: '{tap.path}' is called {count} times."
+            )
         for records in (self.features, self._versions):
             records[tap] = [records[tap][tap.call]]
 
@@ -208,21 +220,21 @@ class Recorder:
         position = tap.index
         if tap.source == 'input' and position is None:
             position = 0
-        if tap.source == 'input' and not (-len(value) <= position
-                                          < len(value)):
+        if tap.source == 'input' and not (-len(value) <= position < len(value)):
             raise ValueError(
                 f"The layer '{tap}' does not exist: '{tap.path}' is called "
                 f'with {len(value)} positional inputs; name one of them, '
-                'counted from 0, or another layer.')
-        feature = tap.pick(
-            value[position] if tap.source == 'input' else value)
+                'counted from 0, or another layer.'
+            )
+        feature = tap.pick(value[position] if tap.source == 'input' else value)
         self.features[tap].append(feature)
         if not torch.is_grad_enabled():
             self.without_grad.add(tap)
         self._versions[tap].append(feature._version)
         self.counts[tap] += 1
         if self.num_calls is not None and all(
-                self.counts[t] >= n for t, n in self.num_calls.items()):
+            self.counts[t] >= n for t, n in self.num_calls.items()
+        ):
             raise ForwardStopped
         if tap not in self.clone:
             return None
@@ -233,10 +245,10 @@ class Recorder:
         items[position or 0] = feature.clone()
         return type(value)(items)
 
-    def overwritten(self) -> List[Tap]:
+    def overwritten(self) -> list[Tap]:
         """Taps whose recorded tensor was changed in place afterwards."""
         return [
-            tap for tap, features in self.features.items()
-            if any(f._version != v
-                   for f, v in zip(features, self._versions[tap]))
+            tap
+            for tap, features in self.features.items()
+            if any(f._version != v for f, v in zip(features, self._versions[tap]))
         ]

@@ -1,6 +1,7 @@
 """The teacher: frozen, unseen by the optimizer, run no further than asked."""
+
 import logging
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -37,25 +38,27 @@ class FrozenTeacher:
             Defaults to None, as it is.
     """
 
-    def __init__(self,
-                 model: Union[str, dict],
-                 checkpoint: Optional[str] = None,
-                 allow_random: bool = False,
-                 allow_pickle: bool = False,
-                 options: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        model: str | dict,
+        checkpoint: str | None = None,
+        allow_random: bool = False,
+        allow_pickle: bool = False,
+        options: dict | None = None,
+    ) -> None:
         self.checkpoint = checkpoint
         self.allow_random = allow_random
         self.allow_pickle = allow_pickle
         self.loaded = False
-        self.place: Optional[Tuple[torch.device, torch.dtype]] = None
+        self.place: tuple[torch.device, torch.dtype] | None = None
         self.acceleration = Acceleration(**(options or {}))
         # The student's random stream is the one of a run without a teacher.
         with torch.random.fork_rng(devices=[]):
             self.net: nn.Module = MODELS.build(model_config(model))
         self.net.requires_grad_(False)
         self.net.eval()
-        self.num_calls: Dict[Tap, int] = {}
-        self.clone: List[Tap] = []
+        self.num_calls: dict[Tap, int] = {}
+        self.clone: list[Tap] = []
 
     def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
         return self
@@ -84,16 +87,17 @@ class FrozenTeacher:
 
     def _read(self) -> None:
         if self.checkpoint is not None:
-            state = load_state(
-                self.checkpoint, allow_pickle=self.allow_pickle)
+            state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
             load_weights(self.net, state, source=self.checkpoint)
         elif self.allow_random:
-            print_log('The teacher has no checkpoint: its weights are random.',
-                      'current', logging.WARNING)
+            print_log(
+                'The teacher has no checkpoint: its weights are random.', 'current', logging.WARNING
+            )
         else:
             raise ValueError(
                 'The teacher has no weights: set teacher_checkpoint to a file '
-                'or URL (or allow_random_teacher=True to train without).')
+                'or URL (or allow_random_teacher=True to train without).'
+            )
         self.net.eval()
         self.loaded = True
 
@@ -101,8 +105,7 @@ class FrozenTeacher:
         """Expect batches normalised by the student's preprocessor."""
         self.inputs = InputAdapter(preprocessor, self.net.data_preprocessor)
 
-    def probe(self, taps: Sequence[Tap], inputs: Tensor,
-              data_samples: list) -> Dict[Tap, Tensor]:
+    def probe(self, taps: Sequence[Tap], inputs: Tensor, data_samples: list) -> dict[Tap, Tensor]:
         """Run once to the end to learn the taps' shapes and call counts.
 
         Args:
@@ -113,17 +116,17 @@ class FrozenTeacher:
         Returns:
             dict[Tap, Tensor]: The feature of each.
         """
-        features, self.num_calls, self.clone = probe(self.net, taps, inputs,
-                                                     data_samples)
+        features, self.num_calls, self.clone = probe(self.net, taps, inputs, data_samples)
         return features
 
     @torch.no_grad()
-    def __call__(self,
-                 inputs: Tensor,
-                 data_samples: Optional[list],
-                 taps: Sequence[Tap],
-                 proposals: Optional[Tensor] = None
-                 ) -> Dict[Tap, List[Tensor]]:
+    def __call__(
+        self,
+        inputs: Tensor,
+        data_samples: list | None,
+        taps: Sequence[Tap],
+        proposals: Tensor | None = None,
+    ) -> dict[Tap, list[Tensor]]:
         """Features of a batch made for the student.
 
         The forward ends at the last of the taps: for features of the
@@ -144,17 +147,23 @@ class FrozenTeacher:
         if self.acceleration.pending:
             every = list(self.num_calls)
             self.net = self.acceleration.fit(
-                self.net, lambda net: self._forward(net, inputs, data_samples,
-                                                    every, proposals), every)
+                self.net,
+                lambda net: self._forward(net, inputs, data_samples, every, proposals),
+                every,
+            )
         return self._forward(self.net, inputs, data_samples, taps, proposals)
 
-    def _forward(self, net: nn.Module, inputs: Tensor,
-                 data_samples: Optional[list], taps: Sequence[Tap],
-                 proposals: Optional[Tensor]) -> Dict[Tap, List[Tensor]]:
+    def _forward(
+        self,
+        net: nn.Module,
+        inputs: Tensor,
+        data_samples: list | None,
+        taps: Sequence[Tap],
+        proposals: Tensor | None,
+    ) -> dict[Tap, list[Tensor]]:
         inputs = self.acceleration.convert(inputs)
         calls = {tap: self.num_calls[tap] for tap in taps}
-        with self.acceleration.context(net), Recorder(
-                net, taps, calls, self.clone) as recorder:
+        with self.acceleration.context(net), Recorder(net, taps, calls, self.clone) as recorder:
             if proposals is None:
                 net(inputs, data_samples, mode='tensor')
             else:
@@ -163,8 +172,7 @@ class FrozenTeacher:
 
 
 @torch.no_grad()
-def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
-          data_samples: list) -> tuple:
+def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: list) -> tuple:
     """Run a network on a small batch and look at its taps.
 
     The run ends when all taps have fired and a part of the network begins
@@ -195,7 +203,8 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
     tapped = {tap.path.split('.')[0] for tap in taps}
     handles = [
         child.register_forward_pre_hook(stop)
-        for name, child in net.named_children() if name not in tapped
+        for name, child in net.named_children()
+        if name not in tapped
     ]
     try:
         with torch.random.fork_rng(devices=[]), recorder:
@@ -212,13 +221,13 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor,
     silent = [str(tap) for tap in taps if not recorder.features[tap]]
     if silent:
         raise ValueError(
-            f"The forward of {type(net).__name__} does not reach the layer "
-            f"'{silent[0]}'.") from failure
+            f"The forward of {type(net).__name__} does not reach the layer '{silent[0]}'."
+        ) from failure
     features = {tap: f[0] for tap, f in recorder.features.items()}
     return features, dict(recorder.counts), recorder.overwritten()
 
 
-def model_config(model: Union[str, dict]) -> dict:
+def model_config(model: str | dict) -> dict:
     """Config of a model, from wherever it is.
 
     Args:

@@ -1,10 +1,9 @@
 """Token sequences of transformers as maps."""
-from typing import Tuple
 
 from torch import Tensor
 
 
-def tokens_to_map(tokens: Tensor, size: Tuple[int, int]) -> Tensor:
+def tokens_to_map(tokens: Tensor, size: tuple[int, int]) -> Tensor:
     """Lay the patch tokens of a transformer out as a map.
 
     Args:
@@ -21,13 +20,12 @@ def tokens_to_map(tokens: Tensor, size: Tuple[int, int]) -> Tensor:
     length = tokens.shape[1]
     for extra in range(min(17, length)):
         patches = length - extra
-        height = max(1, round((patches * size[0] / size[1])**0.5))
+        height = max(1, round((patches * size[0] / size[1]) ** 0.5))
         width = patches // height
         # the same patch size along both sides, up to padding
-        if height * width == patches and abs(size[0] / height -
-                                             size[1] / width) < 1:
-            return tokens[:, extra:].transpose(1, 2).unflatten(
-                2, (height, width))
+        if height * width == patches and abs(size[0] / height - size[1] / width) < 1:
+            return tokens[:, extra:].transpose(1, 2).unflatten(2, (height, width))
     raise ValueError(
         f'{length} tokens are no grid of patches of a {size[0]} x {size[1]} '
-        'image; name a layer that gives a map.')
+        'image; name a layer that gives a map.'
+    )

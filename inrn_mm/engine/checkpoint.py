@@ -5,6 +5,7 @@ way fails, and loads URLs unsafely from the start. Here nothing is unpickled
 beyond tensors, plain containers, numpy arrays and mmengine's log buffers
 unless the user says so.
 """
+
 import codecs
 import contextlib
 import logging
@@ -13,8 +14,8 @@ import pickle
 import re
 import socket
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, List, Tuple, Union
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -22,8 +23,7 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank, is_distributed
 from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner.checkpoint import (CheckpointLoader, get_external_models,
-                                        get_torchvision_models)
+from mmengine.runner.checkpoint import CheckpointLoader, get_external_models, get_torchvision_models
 from torch import nn
 
 from .restricted_pickle import RestrictedPickle
@@ -38,9 +38,7 @@ MODEL_ZOOS = {
 SHOWN = 3  # how many keys an error message names
 
 
-def load_state(filename: Union[str, Path],
-               map_location: str = 'cpu',
-               allow_pickle: bool = False) -> dict:
+def load_state(filename: str | Path, map_location: str = 'cpu', allow_pickle: bool = False) -> dict:
     """Read a checkpoint file or URL without running code from it.
 
     Args:
@@ -66,9 +64,9 @@ def load_state(filename: Union[str, Path],
     for prefix, models in MODEL_ZOOS.items():
         if name.startswith(prefix):
             known = models()
-            if name[len(prefix):] not in known:
+            if name[len(prefix) :] not in known:
                 raise ValueError(f"No model '{name}' is known to mmengine.")
-            name = known[name[len(prefix):]]
+            name = known[name[len(prefix) :]]
     if name.startswith(('http://', 'https://')):
         path = _download(name)
     else:
@@ -77,19 +75,23 @@ def load_state(filename: Union[str, Path],
             raise FileNotFoundError(
                 f'Checkpoint {name} does not exist (looked for '
                 f'{path.resolve()}): check the path, or train or download it '
-                'first.')
+                'first.'
+            )
     checkpoint = _read(path, map_location, allow_pickle)
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} is not a checkpoint: it holds a '
-                         f'{type(checkpoint).__name__}, not a dict.')
+        raise ValueError(
+            f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}, not a dict.'
+        )
     return checkpoint
 
 
-def load_weights(module: nn.Module,
-                 state: dict,
-                 source: str,
-                 max_missing_ratio: float = 0.1,
-                 optional: Tuple[str, ...] = ()) -> List[str]:
+def load_weights(
+    module: nn.Module,
+    state: dict,
+    source: str,
+    max_missing_ratio: float = 0.1,
+    optional: tuple[str, ...] = (),
+) -> list[str]:
     """Load weights, and refuse those of another architecture.
 
     Weights without a match are named in a warning as long as they are few.
@@ -117,15 +119,17 @@ def load_weights(module: nn.Module,
         for key, value in state.items()
         if key in own and own[key].shape != value.shape
     ]
-    fitting = OrderedDict((key, value) for key, value in state.items()
-                          if key not in own or own[key].shape == value.shape)
+    fitting = OrderedDict(
+        (key, value)
+        for key, value in state.items()
+        if key not in own or own[key].shape == value.shape
+    )
     fitting._metadata = state._metadata
     # the modules' own hooks may rename old keys, so ask torch what is missing
     result = module.load_state_dict(fitting, strict=False)
 
     def counts(key: str) -> bool:
-        return not key.endswith('num_batches_tracked') and not key.startswith(
-            optional)
+        return not key.endswith('num_batches_tracked') and not key.startswith(optional)
 
     unset = [key for key in result.missing_keys if counts(key)]
     total = sum(map(counts, own))
@@ -135,14 +139,15 @@ def load_weights(module: nn.Module,
     message = (
         f'{len(unset)} of the {total} weights of {type(module).__name__} are '
         f'not in {source}: {len(missing)} missing{_shorten(missing)}, '
-        f'{len(reshaped)} of another shape{_shorten(reshaped)}')
+        f'{len(reshaped)} of another shape{_shorten(reshaped)}'
+    )
     if len(unset) > max_missing_ratio * total:
         raise ValueError(
             f'{message}; the checkpoint belongs to another architecture '
             f'({len(result.unexpected_keys)} of its weights found no place'
-            f'{_shorten(result.unexpected_keys)}).')
-    print_log(f'{message}; they keep their initial values.', 'current',
-              logging.WARNING)
+            f'{_shorten(result.unexpected_keys)}).'
+        )
+    print_log(f'{message}; they keep their initial values.', 'current', logging.WARNING)
     return unset
 
 
@@ -160,9 +165,11 @@ def plain_state(checkpoint: dict) -> OrderedDict:
         ValueError: If there is no tensor in it.
     """
     state = checkpoint.get('state_dict', checkpoint)
-    plain = OrderedDict((re.sub(r'^module\.', '', key), value)
-                        for key, value in state.items()
-                        if isinstance(value, torch.Tensor))
+    plain = OrderedDict(
+        (re.sub(r'^module\.', '', key), value)
+        for key, value in state.items()
+        if isinstance(value, torch.Tensor)
+    )
     if not plain:
         raise ValueError('The checkpoint has no weights in it.')
     plain._metadata = getattr(state, '_metadata', OrderedDict())
@@ -188,9 +195,9 @@ def make_loading_safe(allow_pickle: bool = False) -> None:
     def load_from_inrn_mm(filename, map_location='cpu', **_):
         return load_state(filename, map_location, allow_pickle)
 
-    CheckpointLoader.register_scheme(['', 'http://', 'https://', *MODEL_ZOOS],
-                                     load_from_inrn_mm,
-                                     force=True)
+    CheckpointLoader.register_scheme(
+        ['', 'http://', 'https://', *MODEL_ZOOS], load_from_inrn_mm, force=True
+    )
 
 
 def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
@@ -206,7 +213,8 @@ def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
                 f'{path} asks for {culprit} while loading, which could run '
                 'any code, so it is refused: use another file, or, if you '
                 'trust this one, allow_pickle=True (--allow-pickle of the '
-                'tools).') from None
+                'tools).'
+            ) from None
         raise _broken(path, error) from None
     except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
         if str(error).startswith('CUDA'):  # the device's trouble
@@ -220,14 +228,17 @@ def _broken(path: Path, error: Exception) -> RuntimeError:
     return RuntimeError(
         f'{path} ({path.stat().st_size} bytes) cannot be read as a '
         'checkpoint, it is truncated or no PyTorch file: delete it and get '
-        f'it again ({reason[0] if reason else type(error).__name__}).')
+        f'it again ({reason[0] if reason else type(error).__name__}).'
+    )
 
 
-def _unsafe_global(message: str) -> Union[str, None]:
+def _unsafe_global(message: str) -> str | None:
     """What the weights-only unpickler refused; None if it is not that."""
-    found = re.search(r'GLOBAL (\S+)', message) or re.search(
-        r'unrecognized function (.+?)(?: which|$|\n)', message) or re.search(
-            r'but got (.+)', message)
+    found = (
+        re.search(r'GLOBAL (\S+)', message)
+        or re.search(r'unrecognized function (.+?)(?: which|$|\n)', message)
+        or re.search(r'but got (.+)', message)
+    )
     return found and f"'{found.group(1)}'"
 
 
@@ -235,7 +246,7 @@ def _load_safely(path: Path, map_location: str) -> object:
     """Load tensors, plain containers and what mm checkpoints have in ``meta``
     and ``message_hub``."""
     core = np.core if np.__version__.startswith('1.') else np._core
-    allowed: List[Tuple[object, str]] = [
+    allowed: list[tuple[object, str]] = [
         (HistoryBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
         (np.ndarray, 'numpy.ndarray'),
         (np.dtype, 'numpy.dtype'),
@@ -244,13 +255,14 @@ def _load_safely(path: Path, map_location: str) -> object:
     ]
     # numpy 1 wrote numpy.core, numpy 2 writes numpy._core
     for function in (core.multiarray._reconstruct, core.multiarray.scalar):
-        allowed += [(function, f'numpy.{module}.multiarray.'
-                     f'{function.__name__}') for module in ('core', '_core')]
+        allowed += [
+            (function, f'numpy.{module}.multiarray.{function.__name__}')
+            for module in ('core', '_core')
+        ]
     if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
         # before torch 2.6 the weights-only unpickler takes no such list
         with _without(FORCE_SAFE):
-            return torch.load(
-                path, map_location, pickle_module=RestrictedPickle(allowed))
+            return torch.load(path, map_location, pickle_module=RestrictedPickle(allowed))
     dtypes = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdFDSUO'}
     with torch.serialization.safe_globals([*allowed, *dtypes]):
         return torch.load(path, map_location, weights_only=True)
@@ -276,8 +288,7 @@ def _without(variable: str) -> Iterator[None]:
 
 def _download(url: str) -> Path:
     """Fetch a URL into torch's hub folder; rank 0 first if distributed."""
-    path = Path(torch.hub.get_dir(), 'checkpoints',
-                Path(urlparse(url).path).name)
+    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(url).path).name)
     error = None
     if get_rank() == 0:
         error = _try_download(url, path)
@@ -288,11 +299,12 @@ def _download(url: str) -> Path:
     if error is not None:
         raise ConnectionError(
             f'Cannot download {url} ({error}): download it where there is a '
-            f'network and put it at {path}, or give the path of a local file.')
+            f'network and put it at {path}, or give the path of a local file.'
+        )
     return path
 
 
-def _try_download(url: str, path: Path) -> Union[Exception, None]:
+def _try_download(url: str, path: Path) -> Exception | None:
     if path.is_file():
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -308,8 +320,8 @@ def _try_download(url: str, path: Path) -> Union[Exception, None]:
     return None
 
 
-def _shorten(names: List[str]) -> str:
+def _shorten(names: list[str]) -> str:
     if not names:
         return ''
     dots = ', ...' if len(names) > SHOWN else ''
-    return f" ({', '.join(names[:SHOWN])}{dots})"
+    return f' ({", ".join(names[:SHOWN])}{dots})'

@@ -1,4 +1,5 @@
 """Refuse to evaluate a checkpoint of another model."""
+
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
@@ -22,7 +23,7 @@ class CheckpointFitHook(Hook):
         ValueError: If it lacks more.
     """
 
-    training_only = ('distill_losses.', )
+    training_only = ('distill_losses.',)
 
     def __init__(self, max_missing_ratio: float = 0.1) -> None:
         self.max_missing_ratio = max_missing_ratio
@@ -37,4 +38,5 @@ class CheckpointFitHook(Hook):
             checkpoint,
             source=str(runner._load_from),
             max_missing_ratio=self.max_missing_ratio,
-            optional=self.training_only)
+            optional=self.training_only,
+        )

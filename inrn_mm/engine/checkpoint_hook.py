@@ -1,10 +1,10 @@
 """Saving that survives a kill at any moment, and resuming after one."""
+
 import logging
 import os
 import re
 from collections import deque
 from pathlib import Path
-from typing import List, Optional, Union
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
@@ -21,7 +21,7 @@ PART = '.part'
 class AtomicBackend(LocalBackend):
     """Local files that appear under their name only when complete."""
 
-    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write to a hidden file beside ``filepath``, then rename it.
 
         Args:
@@ -72,34 +72,29 @@ class AtomicCheckpointHook(CheckpointHook):
             self.best_ckpt_path = self._here(self.best_ckpt_path)
         else:
             self.best_ckpt_path_dict = {
-                key: self._here(path)
-                for key, path in self.best_ckpt_path_dict.items()
+                key: self._here(path) for key, path in self.best_ckpt_path_dict.items()
             }
 
-    def _here(self, path: Optional[str]) -> Optional[str]:
-        return path and self.file_backend.join_path(self.out_dir,
-                                                    Path(path).name)
+    def _here(self, path: str | None) -> str | None:
+        return path and self.file_backend.join_path(self.out_dir, Path(path).name)
 
     def _save_checkpoint_with_step(self, runner, step, meta) -> None:
-        outdated: List[int] = []
+        outdated: list[int] = []
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             kept = [*self.keep_ckpt_ids, step]
-            outdated = kept[:-self.max_keep_ckpts]
+            outdated = kept[: -self.max_keep_ckpts]
             # the base class removes nothing when the last id is this step
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
-            runner.message_hub.update_info('keep_ckpt_ids',
-                                           list(self.keep_ckpt_ids))
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             for old in outdated:
-                path = self.file_backend.join_path(
-                    self.out_dir, self.filename_tmpl.format(old))
+                path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old))
                 if self.file_backend.isfile(path):
                     self.file_backend.remove(path)
 
 
-def find_last_checkpoint(work_dir: Union[str, Path],
-                         allow_pickle: bool = False) -> Optional[str]:
+def find_last_checkpoint(work_dir: str | Path, allow_pickle: bool = False) -> str | None:
     """The checkpoint to resume from: the last one that can be read.
 
     Args:
@@ -119,22 +114,22 @@ def find_last_checkpoint(work_dir: Union[str, Path],
             load_state(path, allow_pickle=allow_pickle)
             return str(path)
         except RuntimeError as error:
-            print_log(f'Skipped when resuming: {error}', 'current',
-                      logging.WARNING)
+            print_log(f'Skipped when resuming: {error}', 'current', logging.WARNING)
     if candidates:
         raise RuntimeError(
             f'None of the {len(candidates)} checkpoints in {work_dir} can be '
-            'read: start again in another --work-dir, or without --resume.')
+            'read: start again in another --work-dir, or without --resume.'
+        )
     return None
 
 
-def last_saved(work_dir: Union[str, Path]) -> Optional[str]:
+def last_saved(work_dir: str | Path) -> str | None:
     """The newest checkpoint in a work_dir, unopened; None without one."""
     candidates = _candidates(Path(work_dir))
     return str(candidates[0]) if candidates else None
 
 
-def _candidates(work_dir: Path) -> List[Path]:
+def _candidates(work_dir: Path) -> list[Path]:
     """Resumable files, best first: the one that ``last_checkpoint`` names,
     then earlier ones (those with a higher number are of another run)."""
     numbered = {
@@ -149,5 +144,4 @@ def _candidates(work_dir: Path) -> List[Path]:
             limit = numbered.get(last, float('inf'))
             earlier = [path for path in numbered if numbered[path] < limit]
             return [last, *sorted(earlier, key=numbered.get, reverse=True)]
-    return sorted(
-        numbered, key=lambda path: path.stat().st_mtime, reverse=True)
+    return sorted(numbered, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -5,8 +5,8 @@ this field. Norms, resizing and average pooling are counted; activation
 functions, residual additions, max-pooling and NMS are not. "Activations" are
 the elements that convolutions and matrix products put out.
 """
+
 import os.path as osp
-from typing import Dict, Optional, Tuple
 
 import torch
 from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
@@ -15,7 +15,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-Counts = Dict[str, float]
+Counts = dict[str, float]
 
 
 class Classifier(nn.Module):
@@ -51,7 +51,8 @@ def count(model: nn.Module, *inputs: Tensor) -> Counts:
     return dict(
         params=sum(p.numel() for p in model.parameters()),
         flops=flops.total(),
-        activations=activations.total())
+        activations=activations.total(),
+    )
 
 
 def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
@@ -69,8 +70,7 @@ def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
     """
     sizes = []
     hooks = [
-        layer.register_forward_hook(
-            lambda layer, args, output: sizes.append(output.numel()))
+        layer.register_forward_hook(lambda layer, args, output: sizes.append(output.numel()))
         for layer in model.modules()
         if isinstance(layer, (nn.Conv2d, nn.Linear))
     ]
@@ -81,11 +81,11 @@ def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
     return dict(
         params=sum(p.numel() for p in model.parameters()),
         flops=counter.get_total_flops() / 2,  # it counts both operations
-        activations=sum(sizes))
+        activations=sum(sizes),
+    )
 
 
-def count_config(config: str,
-                 shape: Optional[Tuple[int, int]] = None) -> Dict[str, Counts]:
+def count_config(config: str, shape: tuple[int, int] | None = None) -> dict[str, Counts]:
     """Count a config's model and the parts of it.
 
     Detectors run on random images and weights, a two-stage detector's heads
@@ -118,6 +118,7 @@ def count_config(config: str,
     samples = None
     if detector:
         from mmdet.structures import DetDataSample
+
         samples = [
             DetDataSample(
                 metainfo=dict(
@@ -125,31 +126,34 @@ def count_config(config: str,
                     ori_shape=shape,
                     pad_shape=shape,
                     batch_input_shape=shape,
-                    scale_factor=(1., 1.)))
+                    scale_factor=(1.0, 1.0),
+                )
+            )
         ]
     model.eval()
     whole = _Tensors(model, samples)
-    flops, activations = _analyzers(whole, (torch.rand(1, 3, *shape), ))
+    flops, activations = _analyzers(whole, (torch.rand(1, 3, *shape),))
     parts = {
-        name:
-        dict(
+        name: dict(
             params=sum(p.numel() for p in part.parameters()),
             flops=_inclusive(flops.by_module(), f'model.{name}'),
-            activations=_inclusive(activations.by_module(), f'model.{name}'))
+            activations=_inclusive(activations.by_module(), f'model.{name}'),
+        )
         for name, part in model.named_children()
         if name not in ('data_preprocessor', 'distill_losses')
     }
     parts['whole model'] = dict(
         params=sum(part['params'] for part in parts.values()),
         flops=flops.total(),
-        activations=activations.total())
+        activations=activations.total(),
+    )
     return parts
 
 
 class _Tensors(nn.Module):
     """A model in the mode in which it returns plain tensors."""
 
-    def __init__(self, model: nn.Module, samples: Optional[list]) -> None:
+    def __init__(self, model: nn.Module, samples: list | None) -> None:
         super().__init__()
         self.model = model
         self.samples = samples
@@ -158,8 +162,7 @@ class _Tensors(nn.Module):
         return self.model(inputs, self.samples, mode='tensor')
 
 
-def _analyzers(model: nn.Module,
-               inputs: tuple) -> Tuple[FlopAnalyzer, ActivationAnalyzer]:
+def _analyzers(model: nn.Module, inputs: tuple) -> tuple[FlopAnalyzer, ActivationAnalyzer]:
     model.eval()
     analyzers = FlopAnalyzer(model, inputs), ActivationAnalyzer(model, inputs)
     for analyzer in analyzers:
@@ -169,13 +172,12 @@ def _analyzers(model: nn.Module,
     return analyzers
 
 
-def _inclusive(counts: Dict[str, float], name: str) -> float:
+def _inclusive(counts: dict[str, float], name: str) -> float:
     """A module's count; the sum of its children's if they alone are called,
     as a RoI head's are."""
     if counts.get(name, 0) > 0:
         return counts[name]
     children = [
-        key for key in counts
-        if key.startswith(f'{name}.') and '.' not in key[len(name) + 1:]
+        key for key in counts if key.startswith(f'{name}.') and '.' not in key[len(name) + 1 :]
     ]
     return sum(_inclusive(counts, child) for child in children)

@@ -1,8 +1,7 @@
 """What the types in a config are called, however they are written."""
-from typing import Optional
 
 
-def type_name(cfg: Optional[dict]) -> str:
+def type_name(cfg: dict | None) -> str:
     """The class's own name.
 
     Args:
@@ -16,7 +15,7 @@ def type_name(cfg: Optional[dict]) -> str:
     return getattr(kind, '__name__', str(kind).rsplit('.', 1)[-1])
 
 
-def is_distiller(model: Optional[dict]) -> bool:
+def is_distiller(model: dict | None) -> bool:
     """Whether a model's config is that of a distilled training.
 
     Args:

@@ -1,6 +1,7 @@
 """Mixed precision without a GPU."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -28,6 +29,5 @@ class CPUAmpOptimWrapper(OptimWrapper):
         Args:
             model (nn.Module): The model in training.
         """
-        with super().optim_context(model), torch.autocast(
-                'cpu', torch.bfloat16):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
             yield

@@ -1,4 +1,5 @@
 """Devices for the processes of a training, and DDP without GPUs."""
+
 import os
 import socket
 from pathlib import Path
@@ -25,8 +26,7 @@ def check_devices(processes: int = 1) -> str:
             torch cannot use and nobody said that the CPU is meant.
     """
     if processes < 1:
-        raise ValueError(f'The number of GPUs must be 1 or more, not '
-                         f'{processes}.')
+        raise ValueError(f'The number of GPUs must be 1 or more, not {processes}.')
     device = get_device()
     if device == 'cuda':
         found = torch.cuda.device_count()
@@ -34,25 +34,30 @@ def check_devices(processes: int = 1) -> str:
             raise RuntimeError(
                 f'{processes} GPUs were asked for and there '
                 f'{"is" if found == 1 else "are"} {found}: ask for at most '
-                f'{found}, or set CUDA_VISIBLE_DEVICES=-1 to use the CPU.')
+                f'{found}, or set CUDA_VISIBLE_DEVICES=-1 to use the CPU.'
+            )
     if device != 'cpu':
         return device
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    wanted = Path('/dev/nvidia0').exists() if visible is None else \
-        visible.strip() not in ('', '-1')
+    wanted = Path('/dev/nvidia0').exists() if visible is None else visible.strip() not in ('', '-1')
     if wanted:
-        why = 'it is a CPU-only build' if torch.version.cuda is None else \
-            'no working NVIDIA driver or device was found'
+        why = (
+            'it is a CPU-only build'
+            if torch.version.cuda is None
+            else 'no working NVIDIA driver or device was found'
+        )
         raise RuntimeError(
             f'A GPU was asked for (CUDA_VISIBLE_DEVICES or /dev/nvidia0), but '
             f'PyTorch {torch.__version__} cannot use one: {why}. Repair that, '
-            'or set CUDA_VISIBLE_DEVICES=-1 to use the CPU.')
+            'or set CUDA_VISIBLE_DEVICES=-1 to use the CPU.'
+        )
     cores = os.cpu_count()
     if processes > cores:
         raise RuntimeError(
             f'{processes} GPUs were asked for and there is none, and '
             f'{processes} CPU processes are more than the {cores} cores here: '
-            f'ask for at most {cores}.')
+            f'ask for at most {cores}.'
+        )
     return device
 
 
@@ -73,13 +78,15 @@ def init_cpu_group(cfg) -> None:
         return
     if cfg.launcher != 'pytorch':
         raise RuntimeError(
-            f"--launcher {cfg.launcher} needs GPUs and this node has none: "
-            "use --launcher pytorch (tools/dist_train.sh) for CPU processes.")
+            f'--launcher {cfg.launcher} needs GPUs and this node has none: '
+            'use --launcher pytorch (tools/dist_train.sh) for CPU processes.'
+        )
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = dict(
         type='CPUDistributedDataParallel',
-        find_unused_parameters=cfg.get('find_unused_parameters', False))
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
 
 
 def end_group(launcher: str) -> None:
@@ -103,16 +110,14 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         find_unused_parameters (bool): As in DDP. Defaults to False.
     """
 
-    def __init__(self,
-                 module: nn.Module,
-                 find_unused_parameters: bool = False,
-                 **kwargs) -> None:
+    def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> None:
         kwargs.pop('device_ids', None)  # mmengine's default, a GPU
         super().__init__(
             revert_sync_batchnorm(module),
             broadcast_buffers=False,
             find_unused_parameters=find_unused_parameters,
-            **kwargs)
+            **kwargs,
+        )
 
 
 def free_port() -> int:

@@ -1,4 +1,5 @@
 """Make a resumed training repeat the uninterrupted one."""
+
 import random
 
 import numpy as np

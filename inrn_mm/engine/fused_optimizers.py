@@ -1,4 +1,5 @@
 """Optimizers in one kernel, where torch has it."""
+
 import torch
 from mmengine.registry import OPTIMIZERS
 

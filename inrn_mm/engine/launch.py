@@ -1,10 +1,11 @@
 """From command-line arguments to a runner, for ``tools/train.py`` and
 ``tools/test.py``."""
+
 import argparse
 import contextlib
 import os.path as osp
+from collections.abc import Iterator
 from copy import deepcopy
-from typing import Iterator, List, Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -53,7 +54,8 @@ def train(args: argparse.Namespace) -> None:
             raise ValueError(
                 '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=N) '
                 f'in {args.config}: the batch size that its learning rate is '
-                'for.')
+                'for.'
+            )
         cfg.auto_scale_lr.enable = True
     resume_from(cfg, args.resume, args.allow_pickle)
     loaders = ['train_dataloader', 'val_dataloader']
@@ -83,8 +85,10 @@ def test(args: argparse.Namespace) -> None:
         raise ValueError(f'--out must end in .pkl or .pickle, not {args.out}.')
     if args.show or args.show_dir:
         if args.tta and cfg.get('default_scope') == 'mmpretrain':
-            raise ValueError("mmpretrain cannot draw augmented images: leave "
-                             'out --tta, or --show and --show-dir.')
+            raise ValueError(
+                'mmpretrain cannot draw augmented images: leave '
+                'out --tta, or --show and --show-dir.'
+            )
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
     if args.tta:
         augment_test(cfg)
@@ -97,13 +101,14 @@ def test(args: argparse.Namespace) -> None:
             detector = cfg.get('default_scope') == 'mmdet'
             dump = 'DumpDetResults' if detector else 'DumpResults'
             runner.test_evaluator.metrics.append(
-                METRICS.build(dict(type=dump, out_file_path=args.out)))
+                METRICS.build(dict(type=dump, out_file_path=args.out))
+            )
         runner.test()
     end_group(cfg.launcher)
 
 
 @contextlib.contextmanager
-def empty_explained(cfg: Config, loaders: List[str]) -> Iterator[None]:
+def empty_explained(cfg: Config, loaders: list[str]) -> Iterator[None]:
     """Say why a dataset is empty in place of numpy's words.
 
     Args:
@@ -167,19 +172,15 @@ def add_hooks(cfg: Config) -> None:
             for mmengine's CheckpointHook.
     """
     hooks = cfg.setdefault('default_hooks', ConfigDict())
-    saver = hooks.setdefault('checkpoint',
-                             ConfigDict(type='CheckpointHook', interval=1))
-    if saver and saver.type in ('CheckpointHook', 'mmengine.CheckpointHook',
-                                CheckpointHook):
+    saver = hooks.setdefault('checkpoint', ConfigDict(type='CheckpointHook', interval=1))
+    if saver and saver.type in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook):
         saver.type = 'AtomicCheckpointHook'
     custom = list(cfg.get('custom_hooks') or [])
     present = {type_name(hook) for hook in custom}
     added = list(HOOKS_ADDED)
     if is_distiller(cfg.get('model')):
         added.append('TeacherCheckHook')
-    cfg.custom_hooks = custom + [
-        dict(type=hook) for hook in added if hook not in present
-    ]
+    cfg.custom_hooks = custom + [dict(type=hook) for hook in added if hook not in present]
     custom_imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
     imports = custom_imports.imports
     imports = [imports] if isinstance(imports, str) else list(imports)
@@ -224,7 +225,8 @@ def enable_amp(cfg: Config) -> None:
             'Mixed precision (--amp, AmpOptimWrapper) of a two-stage detector '
             'needs a GPU and there is none: train on the CPU in float32, by '
             'leaving --amp out or by --cfg-options '
-            'optim_wrapper.type=OptimWrapper.')
+            'optim_wrapper.type=OptimWrapper.'
+        )
     wrapper.type = 'CPUAmpOptimWrapper'
     for name in ('loss_scale', 'dtype', 'use_fsdp'):
         wrapper.pop(name, None)
@@ -232,12 +234,12 @@ def enable_amp(cfg: Config) -> None:
 
 def _has_roi_head(model: object) -> bool:
     """Whether a model's config has a two-stage detector in it."""
-    return isinstance(model, dict) and ('roi_head' in model or any(
-        _has_roi_head(value) for value in model.values()))
+    return isinstance(model, dict) and (
+        'roi_head' in model or any(_has_roi_head(value) for value in model.values())
+    )
 
 
-def resume_from(cfg: Config, resume: Optional[str],
-                allow_pickle: bool) -> None:
+def resume_from(cfg: Config, resume: str | None, allow_pickle: bool) -> None:
     """Set what to resume from.
 
     Args:
@@ -252,15 +254,13 @@ def resume_from(cfg: Config, resume: Optional[str],
     if resume == 'auto':
         resume = find_last_checkpoint(cfg.work_dir, allow_pickle)
         if resume is None:
-            print_log(f'Nothing to resume in {cfg.work_dir}: starting anew.',
-                      'current')
+            print_log(f'Nothing to resume in {cfg.work_dir}: starting anew.', 'current')
             cfg.resume = False
     if resume is not None:
         cfg.resume, cfg.load_from = True, resume
 
 
-def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
-                     wait_time: float) -> None:
+def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
     """Turn the visualization hook on: mmdet's, or the config's own.
 
     Args:
@@ -276,8 +276,9 @@ def draw_predictions(cfg: Config, show: bool, show_dir: Optional[str],
     hooks = cfg.default_hooks
     if 'visualization' not in hooks:
         if cfg.get('default_scope') != 'mmdet':
-            raise ValueError('--show and --show-dir need a visualization hook '
-                             "in the config's default_hooks.")
+            raise ValueError(
+                "--show and --show-dir need a visualization hook in the config's default_hooks."
+            )
         hooks.visualization = ConfigDict(type='DetVisualizationHook')
         cfg.setdefault('visualizer', ConfigDict(type='DetLocalVisualizer'))
     hook = hooks.visualization
@@ -303,9 +304,11 @@ def augment_test(cfg: Config) -> None:
     tta_model = cfg.get('tta_model') or (
         dict(
             type='DetTTAModel',
-            tta_cfg=dict(
-                nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
-        if detector else dict(type='AverageClsScoreTTA'))
+            tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+        )
+        if detector
+        else dict(type='AverageClsScoreTTA')
+    )
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
@@ -314,13 +317,19 @@ def augment_test(cfg: Config) -> None:
         pipeline = deepcopy(dataset.pipeline)
         pack = pipeline[-1]
         if detector:
-            pack.meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape',
-                              'scale_factor', 'flip', 'flip_direction')
+            pack.meta_keys = (
+                'img_id',
+                'img_path',
+                'ori_shape',
+                'img_shape',
+                'scale_factor',
+                'flip',
+                'flip_direction',
+            )
         pipeline[-1] = dict(
             type='TestTimeAug',
-            transforms=[[
-                dict(type='RandomFlip', prob=prob) for prob in (1., 0.)
-            ], [pack]])
+            transforms=[[dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)], [pack]],
+        )
     dataset.pipeline = pipeline
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
@@ -339,13 +348,13 @@ def build_runner(cfg: Config) -> Runner:
     """
     init_cpu_group(cfg)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(
-        cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # each looked for itself; DDP would let them drift apart
     starts = set(all_gather_object((cfg.get('load_from'), cfg.get('resume'))))
     if len(starts) > 1:
         raise RuntimeError(
             'The processes found different checkpoints to start from, '
             f'{sorted(str(path) for path, _ in starts)}: work_dir must be one '
-            'folder that all nodes share.')
+            'folder that all nodes share.'
+        )
     return runner

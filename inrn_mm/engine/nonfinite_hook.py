@@ -1,6 +1,6 @@
 """Stop a training whose loss is no longer a number."""
+
 import math
-from typing import Optional
 
 import torch
 from mmengine.hooks import Hook
@@ -28,15 +28,13 @@ class NonFiniteLossHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, patience: Optional[int] = None) -> None:
+    def __init__(self, patience: int | None = None) -> None:
         self.patience = patience
         self._streak = 0
 
-    def after_train_iter(self,
-                         runner,
-                         batch_idx: int,
-                         data_batch=None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
         """Look at the losses of this iteration, if it tells any.
 
         Args:
@@ -53,8 +51,10 @@ class NonFiniteLossHook(Hook):
             return
         log = runner.message_hub.log_scalars
         bad = [
-            name for name in outputs
-            if 'loss' in name and f'train/{name}' in log
+            name
+            for name in outputs
+            if 'loss' in name
+            and f'train/{name}' in log
             and not math.isfinite(log[f'train/{name}'].current())
         ]
         self._streak = self._streak + 1 if bad else 0
@@ -65,7 +65,8 @@ class NonFiniteLossHook(Hook):
         if self._streak >= patience:
             raise RuntimeError(
                 f'The loss is NaN or infinite at iteration {runner.iter + 1}: '
-                f"{', '.join(bad)}. {_advice(runner)}")
+                f'{", ".join(bad)}. {_advice(runner)}'
+            )
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Refuse to write weights that are not numbers.
@@ -78,7 +79,8 @@ class NonFiniteLossHook(Hook):
             RuntimeError: If a weight is NaN or infinite.
         """
         bad = [
-            name for name, value in checkpoint['state_dict'].items()
+            name
+            for name, value in checkpoint['state_dict'].items()
             if value.is_floating_point() and not torch.isfinite(value).all()
         ]
         if bad:
@@ -86,12 +88,14 @@ class NonFiniteLossHook(Hook):
             raise RuntimeError(
                 f'{len(bad)} weights are NaN or infinite at iteration '
                 f'{runner.iter} ({names}); no checkpoint was written. '
-                f'{_advice(runner)}')
+                f'{_advice(runner)}'
+            )
 
 
 def _advice(runner) -> str:
     last = last_saved(runner.work_dir)
-    good = f'The last good checkpoint is {last}' if last else \
-        'No checkpoint had been written'
-    return (f'{good}; try a lower learning rate, a longer warm-up or '
-            'optim_wrapper.clip_grad=dict(max_norm=35).')
+    good = f'The last good checkpoint is {last}' if last else 'No checkpoint had been written'
+    return (
+        f'{good}; try a lower learning rate, a longer warm-up or '
+        'optim_wrapper.clip_grad=dict(max_norm=35).'
+    )

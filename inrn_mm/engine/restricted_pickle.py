@@ -1,7 +1,9 @@
 """Unpickling that finds nothing but what it was given."""
+
 import pickle
 from _compat_pickle import IMPORT_MAPPING
-from typing import Any, BinaryIO, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 
 class RestrictedPickle:
@@ -16,14 +18,14 @@ class RestrictedPickle:
             this full name, besides what torch itself allows.
     """
 
-    def __init__(self, allowed: Sequence[Tuple[object, str]]) -> None:
+    def __init__(self, allowed: Sequence[tuple[object, str]]) -> None:
         # private, and there in all the versions that need this class
         from torch._weights_only_unpickler import _get_allowed_globals
+
         known = dict(_get_allowed_globals())
         known.update({name: value for value, name in allowed})
 
         class Unpickler(pickle.Unpickler):
-
             def find_class(self, module: str, name: str) -> Any:
                 # torch writes Python 2's names
                 full = f'{IMPORT_MAPPING.get(module, module)}.{name}'

@@ -1,12 +1,13 @@
 """A queue of trainings, each a process of its own, that can be stopped."""
+
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -34,9 +35,9 @@ class Run:
 
     config: Path
     seed: int
-    options: List[str]
+    options: list[str]
     folder: Path
-    command: List[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f'{self.config.stem}, seed {self.seed}'
@@ -53,21 +54,16 @@ class Run:
             ValueError: If it was started with other settings.
         """
         path = self.folder / RECORD
-        made_from = dict(
-            config=str(self.config), seed=self.seed, options=self.options)
+        made_from = dict(config=str(self.config), seed=self.seed, options=self.options)
         if not path.is_file():
-            return dict(
-                made_from,
-                method=self.config.stem,
-                finished=False,
-                seconds=0,
-                peak_rss=0)
+            return dict(made_from, method=self.config.stem, finished=False, seconds=0, peak_rss=0)
         record = json.loads(path.read_text())
         for key, value in made_from.items():
             if record[key] != value:
                 raise ValueError(
                     f'{self.folder} was started with {key} {record[key]}, not '
-                    f'{value}: use the same, or another folder by --out.')
+                    f'{value}: use the same, or another folder by --out.'
+                )
         return record
 
     def write_record(self, record: dict) -> None:
@@ -82,7 +78,7 @@ class Run:
         os.replace(temporary, self.folder / RECORD)
 
 
-def places(jobs: Optional[int]) -> List[Dict[str, str]]:
+def places(jobs: int | None) -> list[dict[str, str]]:
     """A GPU or a share of the cores for each of the runs beside each other.
 
     Args:
@@ -96,16 +92,19 @@ def places(jobs: Optional[int]) -> List[Dict[str, str]]:
         return [{}]
     if torch.cuda.is_available():
         names = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(
-            map(str, range(torch.cuda.device_count())))
+            map(str, range(torch.cuda.device_count()))
+        )
         return [dict(CUDA_VISIBLE_DEVICES=i) for i in names.split(',')] * jobs
     threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
     return [dict(OMP_NUM_THREADS=str(threads))] * jobs
 
 
-def train_all(runs: Sequence[Run],
-              jobs: Optional[int] = None,
-              max_minutes: Optional[float] = None,
-              on_end: Callable[[], object] = lambda: None) -> Tuple[int, bool]:
+def train_all(
+    runs: Sequence[Run],
+    jobs: int | None = None,
+    max_minutes: float | None = None,
+    on_end: Callable[[], object] = lambda: None,
+) -> tuple[int, bool]:
     """Train what is not yet trained, in the order given.
 
     Finished runs are left alone and interrupted ones go on. However this
@@ -127,7 +126,7 @@ def train_all(runs: Sequence[Run],
     """
     waiting = list(runs)
     free = places(jobs)
-    running: List[_Process] = []
+    running: list[_Process] = []
     failed = 0
     minutes = float('inf') if max_minutes is None else max_minutes
     deadline = time.monotonic() + 60 * minutes
@@ -151,12 +150,9 @@ def train_all(runs: Sequence[Run],
                     failed += 1
                     log = (run.folder / LOG).read_text()
                     last = log.strip().splitlines()[-1:]
-                    print(f"{run}: FAILED, {''.join(last)}")
+                    print(f'{run}: FAILED, {"".join(last)}')
                 on_end()
-                print(
-                    f'{run}: ended; {len(running)} running, '
-                    f'{len(waiting)} waiting',
-                    flush=True)
+                print(f'{run}: ended; {len(running)} running, {len(waiting)} waiting', flush=True)
             if running:
                 time.sleep(POLL)
     except BaseException:
@@ -173,7 +169,7 @@ class _Process:
     record: dict
     # held until it has ended: one let go is waited for by the next Popen
     popen: subprocess.Popen
-    place: Dict[str, str]
+    place: dict[str, str]
     begin: float  # time.monotonic()
 
     def ended(self) -> bool:
@@ -193,7 +189,7 @@ class _Process:
         return True
 
 
-def _start(run: Run, place: Dict[str, str]) -> Optional[_Process]:
+def _start(run: Run, place: dict[str, str]) -> _Process | None:
     """Start a run, or go on with it; None if it is finished."""
     record = run.read_record()
     if record['finished']:
@@ -209,7 +205,8 @@ def _start(run: Run, place: Dict[str, str]) -> Optional[_Process]:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=dict(os.environ, **place),
-            start_new_session=True)  # to be stopped with its children
+            start_new_session=True,
+        )  # to be stopped with its children
     return _Process(run, record, popen, place, time.monotonic())
 
 
@@ -229,5 +226,5 @@ def _stop(running: Sequence[_Process]) -> None:
 def _machine() -> str:
     """All that the runs may use."""
     if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {describe('cuda')}"
+        return f'{torch.cuda.device_count()} x {describe("cuda")}'
     return describe()

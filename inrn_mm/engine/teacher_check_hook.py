@@ -1,9 +1,10 @@
 """Stop before a distillation under a teacher that knows nothing."""
+
 import contextlib
 import copy
 import logging
 import random
-from typing import Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -65,20 +66,23 @@ class TeacherCheckHook(Hook):
             if teacher.loaded and teacher.checkpoint is not None
         }
         dataset = runner.train_dataloader.dataset
-        if self.num_batches < 1 or runner.iter or not teachers or isinstance(
-                dataset, IterableDataset):
+        if (
+            self.num_batches < 1
+            or runner.iter
+            or not teachers
+            or isinstance(dataset, IterableDataset)
+        ):
             return
         with preserved_random_state():
             batches = self._batches(runner.train_dataloader, model)
             for name, teacher in teachers.items():
                 self._check(name, teacher, model, batches)
 
-    def _batches(self, loader, model: nn.Module) -> List[dict]:
+    def _batches(self, loader, model: nn.Module) -> list[dict]:
         """Batches as in training, but for augmentations of whole batches."""
         dataset = loader.dataset
         # a batch sampler has the size, where there is one
-        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size',
-                                            1)
+        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
         count = min(size * self.num_batches, len(dataset))
         picks = np.linspace(0, len(dataset) - 1, count).astype(int)
         with copied_pipelines(dataset):
@@ -86,24 +90,22 @@ class TeacherCheckHook(Hook):
         preprocessor = copy.deepcopy(model.data_preprocessor)
         preprocessor.batch_augments = None
         return [
-            preprocessor(loader.collate_fn(samples[i:i + size]), True)
+            preprocessor(loader.collate_fn(samples[i : i + size]), True)
             for i in range(0, count, size)
         ]
 
-    def _check(self, name: str, teacher, model: nn.Module,
-               batches: List[dict]) -> None:
-        losses = (float('nan'), ) * 2
+    def _check(self, name: str, teacher, model: nn.Module, batches: list[dict]) -> None:
+        losses = (float('nan'),) * 2
         reason = None
         if class_counts(teacher.net) != class_counts(model.student):
-            reason = 'its heads have other classes than the student\'s'
+            reason = "its heads have other classes than the student's"
         else:
             try:
                 losses = self._losses(teacher, batches)
             except torch.cuda.OutOfMemoryError:
                 raise
             except Exception as error:  # whatever a foreign network says
-                reason = 'it computes no loss of these samples ' \
-                    f'({type(error).__name__}: {error})'
+                reason = f'it computes no loss of these samples ({type(error).__name__}: {error})'
         # one decision for all ranks
         losses = torch.tensor(losses)
         all_reduce(losses, 'mean')
@@ -111,35 +113,37 @@ class TeacherCheckHook(Hook):
         if chance != chance:
             reason = reason or 'the loss of random weights is no number'
             print_log(
-                f"The teacher '{name}' is not compared with random weights: "
-                f'{reason}.', 'current')
+                f"The teacher '{name}' is not compared with random weights: {reason}.", 'current'
+            )
             return
         num_samples = sum(len(data['data_samples']) for data in batches)
-        what = (f'the loss of {teacher.checkpoint} on {num_samples} training '
-                f'samples is {own:.4g}, that of the same network with random '
-                f'weights {chance:.4g}')
+        what = (
+            f'the loss of {teacher.checkpoint} on {num_samples} training '
+            f'samples is {own:.4g}, that of the same network with random '
+            f'weights {chance:.4g}'
+        )
         if not own < self.ratio * chance:
             raise ValueError(
                 f"The teacher '{name}' is no better than random: {what}; "
                 'give the checkpoint that belongs to the config, the '
                 'normalisation and the classes of the teacher, or switch '
-                f'this check off by {OFF}.')
+                f'this check off by {OFF}.'
+            )
         print_log(f"The teacher '{name}' is checked: {what}.", 'current')
 
     @staticmethod
-    def _losses(teacher, batches: List[dict]) -> Tuple[float, float]:
+    def _losses(teacher, batches: list[dict]) -> tuple[float, float]:
         """Loss of the teacher, and the best of random weights."""
         own = score(teacher.net, teacher.inputs, batches)
         chance = []
         for draw in range(DRAWS):
             torch.manual_seed(1 + draw)
-            chance.append(
-                score(randomized(teacher.net), teacher.inputs, batches))
+            chance.append(score(randomized(teacher.net), teacher.inputs, batches))
         return own, min(chance)
 
 
 @torch.no_grad()
-def score(net: nn.Module, convert, batches: List[dict]) -> float:
+def score(net: nn.Module, convert, batches: list[dict]) -> float:
     """Mean loss of a network.
 
     Args:
@@ -150,7 +154,7 @@ def score(net: nn.Module, convert, batches: List[dict]) -> float:
     # both networks sample the same
     torch.manual_seed(0)
     np.random.seed(0)
-    total = 0.
+    total = 0.0
     for data in batches:
         samples = copy.deepcopy(data['data_samples'])
         inputs = convert(data['inputs'], samples)
@@ -188,14 +192,11 @@ def randomized(net: nn.Module) -> nn.Module:
 def _not_pretrained(init_cfg):
     """An ``init_cfg`` without what loads weights."""
     several = isinstance(init_cfg, (list, tuple))
-    kept = [
-        cfg for cfg in (init_cfg if several else [init_cfg])
-        if cfg.get('type') != 'Pretrained'
-    ]
+    kept = [cfg for cfg in (init_cfg if several else [init_cfg]) if cfg.get('type') != 'Pretrained']
     return kept or None
 
 
-def class_counts(net: nn.Module) -> Set[int]:
+def class_counts(net: nn.Module) -> set[int]:
     """Numbers of classes of a network's heads; an RPN has none."""
     counts = {
         getattr(module, 'num_classes', None)
@@ -210,8 +211,7 @@ def preserved_random_state() -> Iterator[None]:
     """Put the random generators back afterwards."""
     state, numpy_state = random.getstate(), np.random.get_state()
     cuda = torch.cuda.is_available()
-    with torch.random.fork_rng(
-            devices=[torch.cuda.current_device()] if cuda else []):
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else []):
         try:
             yield
         finally:
@@ -220,7 +220,7 @@ def preserved_random_state() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def copied_pipelines(dataset: Optional[Dataset]) -> Iterator[None]:
+def copied_pipelines(dataset: Dataset | None) -> Iterator[None]:
     """Use copies of the transforms, which may remember images."""
     originals = []
     while dataset is not None:

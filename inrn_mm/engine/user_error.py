@@ -1,14 +1,14 @@
 """The user's mistakes as one sentence in place of a traceback."""
+
 import contextlib
 import linecache
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional
 
 PACKAGE = Path(__file__).parents[1]
-KINDS = (ValueError, RuntimeError, OSError, ImportError, KeyError, TypeError,
-         MemoryError)
+KINDS = (ValueError, RuntimeError, OSError, ImportError, KeyError, TypeError, MemoryError)
 
 
 @contextlib.contextmanager
@@ -28,14 +28,11 @@ def user_errors() -> Iterator[None]:
         rank = os.environ.get('RANK', '0')
         who = 'error' if rank == '0' else f'error (rank {rank})'
         message = ours.args[0] if isinstance(ours, KeyError) else ours
-        print(
-            f'{who}: {message} [INRN_DEBUG=1 shows where]',
-            file=sys.stderr,
-            flush=True)
+        print(f'{who}: {message} [INRN_DEBUG=1 shows where]', file=sys.stderr, flush=True)
         sys.exit(2)
 
 
-def _raised_here(error: Optional[BaseException]) -> Optional[BaseException]:
+def _raised_here(error: BaseException | None) -> BaseException | None:
     """The error, or the one behind it, that this package's code raised."""
     while error is not None:
         frame = error.__traceback__

@@ -1,4 +1,5 @@
 """How near a fit is, and how small its file, as mmengine metrics."""
+
 from .fit_metrics import MSSSIM, PSNR, SSIM, BitsPerPixel
 from .quality import ms_ssim, psnr, ssim
 

@@ -1,7 +1,8 @@
 """Metrics of a fit, for mmengine's evaluator."""
+
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -28,9 +29,7 @@ class FrameMetric(BaseMetric):
     key: str = ''
     figure: Callable[[Tensor, Tensor], Tensor]
 
-    def __init__(self,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device, prefix)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
@@ -39,7 +38,7 @@ class FrameMetric(BaseMetric):
             value = self.figure(sample['pred'][None], sample['gt'][None])
             self.results.append(float(value))
 
-    def compute_metrics(self, results: List[float]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[float]) -> dict[str, float]:
         """The mean."""
         return {self.key: sum(results) / len(results)}
 
@@ -85,10 +84,9 @@ class BitsPerPixel(BaseMetric):
             None.
     """
 
-    def __init__(self,
-                 file: Union[str, Path],
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self, file: str | Path, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
         super().__init__(collect_device, prefix)
         self.file = file
 
@@ -97,7 +95,7 @@ class BitsPerPixel(BaseMetric):
         for sample in data_samples:
             self.results.append(torch.Size(sample['gt'].shape[-2:]).numel())
 
-    def compute_metrics(self, results: List[int]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[int]) -> dict[str, float]:
         """Size of the file over the number of pixels.
 
         Raises:
@@ -106,5 +104,6 @@ class BitsPerPixel(BaseMetric):
         if not os.path.isfile(self.file):
             raise FileNotFoundError(
                 f'Bits per pixel are those of the file {self.file}, which '
-                'does not exist: export the fit first.')
+                'does not exist: export the fit first.'
+            )
         return dict(bpp=8 * os.path.getsize(self.file) / sum(results))

@@ -1,13 +1,14 @@
 """PSNR, SSIM and MS-SSIM of frames with values in [0, 1]."""
+
 import torch
 from torch import Tensor
 
 # Side of the Gaussian window of SSIM, and scales of MS-SSIM, each half as
 # large as the one before.
 WINDOW, SCALES = 11, 5
-MS_SSIM_SIDE = (WINDOW - 1) * 2**(SCALES - 1)
+MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (SCALES - 1)
 # Two equal frames have an infinite PSNR, which no mean survives.
-MAX_PSNR = 100.
+MAX_PSNR = 100.0
 
 
 def psnr(pred: Tensor, target: Tensor) -> Tensor:
@@ -45,8 +46,7 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
         ValueError: If a side is below 11.
     """
     _check_sides(target, WINDOW, 'SSIM')
-    return _library().ssim(
-        pred.float(), target.float(), data_range=1, size_average=False)
+    return _library().ssim(pred.float(), target.float(), data_range=1, size_average=False)
 
 
 def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
@@ -63,8 +63,7 @@ def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
         ValueError: If a side is 160 or less.
     """
     _check_sides(target, MS_SSIM_SIDE + 1, 'MS-SSIM')
-    return _library().ms_ssim(
-        pred.float(), target.float(), data_range=1, size_average=False)
+    return _library().ms_ssim(pred.float(), target.float(), data_range=1, size_average=False)
 
 
 def _check_sides(frames: Tensor, least: int, name: str) -> None:
@@ -73,13 +72,15 @@ def _check_sides(frames: Tensor, least: int, name: str) -> None:
         raise ValueError(
             f'{name} needs sides of at least {least} pixels and the frames '
             f'have {height} x {width}: leave this metric out, or use a larger '
-            'size.')
+            'size.'
+        )
 
 
 def _library():
     try:
         import pytorch_msssim
     except ImportError:
-        raise ImportError('SSIM and MS-SSIM need the package pytorch-msssim: '
-                          'pip install -r requirements/fit.txt.') from None
+        raise ImportError(
+            'SSIM and MS-SSIM need the package pytorch-msssim: pip install -r requirements/fit.txt.'
+        ) from None
     return pytorch_msssim

@@ -48,19 +48,34 @@ Configs are ``configs/fitting/{method}_{image|video}.py``; the input is
 ``inrn_mm.evaluation`` (``METRICS`` ``PSNR``, ``SSIM``, ``MSSSIM``; keys
 ``psnr``, ``ssim``, ``ms_ssim``).
 """
+
 from .budget import BudgetHook
 from .codec import MagnitudePruneHook, read_fit, write_fit
 from .fitter import SignalFitter
 from .loops import FitTestLoop, FitTrainLoop, FitValLoop
 from .losses import FittingLoss
-from .networks import (FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV,
-                       SingleStageINRN)
+from .networks import FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV, SingleStageINRN
 from .progress import FitProgressHook
 from .signal import Signal, load_signal
 
 __all__ = [
-    'BudgetHook', 'FINER', 'FitProgressHook', 'FitTestLoop', 'FitTrainLoop',
-    'FitValLoop', 'FittingLoss', 'FittingNet', 'FourierMLP', 'HNeRV',
-    'MagnitudePruneHook', 'NeRV', 'SIREN', 'Signal', 'SignalFitter',
-    'SingleStageINRN', 'load_signal', 'read_fit', 'write_fit'
+    'BudgetHook',
+    'FINER',
+    'FitProgressHook',
+    'FitTestLoop',
+    'FitTrainLoop',
+    'FitValLoop',
+    'FittingLoss',
+    'FittingNet',
+    'FourierMLP',
+    'HNeRV',
+    'MagnitudePruneHook',
+    'NeRV',
+    'SIREN',
+    'Signal',
+    'SignalFitter',
+    'SingleStageINRN',
+    'load_signal',
+    'read_fit',
+    'write_fit',
 ]

@@ -1,9 +1,10 @@
 """What a fit is good for besides storing: between pixels, between frames, and
 without the noise. Each function measures it against the usual way."""
+
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -19,7 +20,7 @@ FITTED = 'fit'  # folder of the fit
 PICTURES = ('result.png', 'grid.png', METRICS)
 
 
-def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
+def super_resolve(job: FitJob, out: Path, factor: int = 2) -> dict[str, dict]:
     """Fit the image shrunk, decode it at its full size.
 
     Args:
@@ -37,6 +38,7 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
         FileExistsError: If the folder has products of something else.
     """
     import cv2
+
     target = load_target(job)
     _need_image(target)
     if factor < 2:
@@ -45,33 +47,24 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> Dict[str, Dict]:
     small = [height // factor, width // factor]
     if [side * factor for side in small] != [height, width]:
         raise ValueError(
-            f'{width} x {height} is not a multiple of {factor}: choose a '
-            '--crop that is.')
+            f'{width} x {height} is not a multiple of {factor}: choose a --crop that is.'
+        )
     shrunk = target.array()[0]
     shrunk = cv2.resize(shrunk, small[::-1], interpolation=cv2.INTER_AREA)
     source = out / 'small.png'
     _begin(job, out, ('small.png', *PICTURES), task='superres', factor=factor)
     write_image(source, shrunk.reshape(*small, -1))
-    fit_once(
-        replace(
-            job,
-            input=str(source),
-            size=None,
-            crop=None,
-            work_dir=str(out / FITTED)))
+    fit_once(replace(job, input=str(source), size=None, crop=None, work_dir=str(out / FITTED)))
     fitter = open_fitter(read_fit(out / FITTED / FIT))
     pictures = {
-        'fit':
-        next(pixels_of(fitter, size=(height, width))),
-        'Lanczos':
-        cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LANCZOS4),
-        'bicubic':
-        cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_CUBIC),
+        'fit': next(pixels_of(fitter, size=(height, width))),
+        'Lanczos': cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LANCZOS4),
+        'bicubic': cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_CUBIC),
     }
     return _judge(target, pictures, out)
 
 
-def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
+def interpolate(job: FitJob, out: Path) -> dict[str, dict]:
     """Fit every second frame, decode the frames between.
 
     Args:
@@ -90,39 +83,30 @@ def interpolate(job: FitJob, out: Path) -> Dict[str, Dict]:
     target = load_target(job)
     count = (target.shape[0] - 1) // 2
     if count < 1:
-        raise ValueError('Interpolation needs three frames or more, the input '
-                         f'has {target.shape[0]}.')
+        raise ValueError(
+            f'Interpolation needs three frames or more, the input has {target.shape[0]}.'
+        )
     _begin(job, out, ('between', METRICS), task='interpolate')
     # the last even frame ends the fit: what is beyond is no interpolation
     frames = None if job.frames is None else count + 1
-    fit_once(
-        replace(
-            job,
-            stride=2 * job.stride,
-            frames=frames,
-            work_dir=str(out / FITTED)))
+    fit_once(replace(job, stride=2 * job.stride, frames=frames, work_dir=str(out / FITTED)))
     data = target.array()
-    between = Signal(target.data[1:2 * count:2], None, target.max_value,
-                     target.fps)
+    between = Signal(target.data[1 : 2 * count : 2], None, target.max_value, target.fps)
     fitter = open_fitter(read_fit(out / FITTED / FIT))
     fitted = list(pixels_of(fitter, frames=[i + 0.5 for i in range(count)]))
     blended = [
-        np.round((data[i - 1].astype(np.float64) + data[i + 1]) / 2).astype(
-            data.dtype) for i in range(1, 2 * count, 2)
+        np.round((data[i - 1].astype(np.float64) + data[i + 1]) / 2).astype(data.dtype)
+        for i in range(1, 2 * count, 2)
     ]
     write_frames(out / 'between', fitted)
     found = {}
-    for name, pictures in (('fit', fitted), ('mean of both neighbours',
-                                             blended)):
+    for name, pictures in (('fit', fitted), ('mean of both neighbours', blended)):
         found[name] = _figures(between, pictures)
     write_json(out / METRICS, found)
     return found
 
 
-def denoise(job: FitJob,
-            out: Path,
-            sigma: float = 25.,
-            seed: int = 0) -> Dict[str, Dict]:
+def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[str, dict]:
     """Fit a noisy image and stop when the rest is as large as the noise.
 
     The network learns the picture before the noise. Training ends when the
@@ -146,21 +130,19 @@ def denoise(job: FitJob,
         FileExistsError: If the folder has products of something else.
     """
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+
     target = load_target(job)
     _need_image(target)
     if sigma <= 0 or target.max_value != 255:
-        raise ValueError('Denoising takes an 8-bit image and a positive '
-                         f'sigma, got {sigma:g} and a range of '
-                         f'{target.max_value:g}.')
+        raise ValueError(
+            'Denoising takes an 8-bit image and a positive '
+            f'sigma, got {sigma:g} and a range of '
+            f'{target.max_value:g}.'
+        )
     clean = target.array()[0]
     noise = np.random.default_rng(seed).normal(0, sigma, clean.shape)
     noisy = np.round((clean + noise).clip(0, 255)).astype(np.uint8)
-    _begin(
-        job,
-        out, ('noisy.png', *PICTURES),
-        task='denoise',
-        sigma=sigma,
-        seed=seed)
+    _begin(job, out, ('noisy.png', *PICTURES), task='denoise', sigma=sigma, seed=seed)
     write_image(out / 'noisy.png', noisy)
     # known to the user who knows sigma; clipping makes it a little smaller
     level = 20 * math.log10(255 / sigma)
@@ -171,32 +153,32 @@ def denoise(job: FitJob,
             size=None,
             crop=None,
             target_psnr=level,
-            work_dir=str(out / FITTED)))
+            work_dir=str(out / FITTED),
+        )
+    )
     fitter = open_fitter(read_fit(out / FITTED / FIT))
-    scaled = noisy / 255.
+    scaled = noisy / 255.0
     pictures = {
-        'noisy':
-        noisy,
-        'fit':
-        next(pixels_of(fitter)),
-        'total variation':
-        _to_pixels(
-            denoise_tv_chambolle(
-                scaled, weight=0.9 * sigma / 255, channel_axis=-1)),
-        'non-local means':
-        _to_pixels(
+        'noisy': noisy,
+        'fit': next(pixels_of(fitter)),
+        'total variation': _to_pixels(
+            denoise_tv_chambolle(scaled, weight=0.9 * sigma / 255, channel_axis=-1)
+        ),
+        'non-local means': _to_pixels(
             denoise_nl_means(
                 scaled,
                 h=0.8 * sigma / 255,
                 sigma=sigma / 255,
                 patch_size=5,
                 patch_distance=6,
-                channel_axis=-1)),
+                channel_axis=-1,
+            )
+        ),
     }
     return _judge(target, pictures, out)
 
 
-def markdown(found: Dict[str, Dict]) -> str:
+def markdown(found: dict[str, dict]) -> str:
     """The figures of one of these as a Markdown table.
 
     Args:
@@ -210,14 +192,11 @@ def markdown(found: Dict[str, Dict]) -> str:
     keys = [key for key in titles if key in next(iter(found.values()))]
     lines = [
         '| | ' + ' | '.join(titles[key] for key in keys) + ' |',
-        '|' + '---|' * (len(keys) + 1)
+        '|' + '---|' * (len(keys) + 1),
     ]
     for name, figures in found.items():
-        cells = [
-            f'{figures[key]:.2f}' if key == 'psnr' else f'{figures[key]:.4f}'
-            for key in keys
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        cells = [f'{figures[key]:.2f}' if key == 'psnr' else f'{figures[key]:.4f}' for key in keys]
+        lines.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
@@ -234,31 +213,28 @@ def _begin(job: FitJob, out: Path, products: Sequence[str], **more) -> None:
     write_settings(out, settings)
 
 
-def _judge(target: Signal, pictures: Dict[str, np.ndarray],
-           out: Path) -> Dict[str, Dict]:
+def _judge(target: Signal, pictures: dict[str, np.ndarray], out: Path) -> dict[str, dict]:
     """Figures of pictures of one image; written with a grid of them."""
     height, width, channels = target.shape[1:]
     pictures = {
-        name: picture.reshape(height, width, channels)
-        for name, picture in pictures.items()
+        name: picture.reshape(height, width, channels) for name, picture in pictures.items()
     }
-    found = {
-        name: _figures(target, [picture])
-        for name, picture in pictures.items()
-    }
+    found = {name: _figures(target, [picture]) for name, picture in pictures.items()}
     write_image(out / 'result.png', pictures['fit'])
     truth = to_rgb8(target.array()[0])
     titled = {'ground truth': truth}
-    titled.update({
-        f"{name}  {found[name]['psnr']:.2f} dB": to_rgb8(picture)
-        for name, picture in pictures.items()
-    })
+    titled.update(
+        {
+            f'{name}  {found[name]["psnr"]:.2f} dB': to_rgb8(picture)
+            for name, picture in pictures.items()
+        }
+    )
     write_image(out / 'grid.png', draw_grid(titled, choose_boxes(truth)))
     write_json(out / METRICS, found)
     return found
 
 
-def _figures(target: Signal, frames: List[np.ndarray]) -> Dict[str, float]:
+def _figures(target: Signal, frames: list[np.ndarray]) -> dict[str, float]:
     meter = Meter(target)
     for _ in meter.watch(iter(frames)):
         pass
@@ -267,8 +243,7 @@ def _figures(target: Signal, frames: List[np.ndarray]) -> Dict[str, float]:
 
 def _need_image(target: Signal) -> None:
     if target.shape[0] != 1:
-        raise ValueError('This takes one image, the input has '
-                         f'{target.shape[0]} frames.')
+        raise ValueError(f'This takes one image, the input has {target.shape[0]} frames.')
 
 
 def _to_pixels(image: np.ndarray) -> np.ndarray:

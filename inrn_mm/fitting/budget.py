@@ -1,7 +1,7 @@
 """Training to a time or a quality instead of a number of steps."""
+
 import math
 import time
-from typing import Dict, Optional
 
 import torch
 from mmengine.hooks import ParamSchedulerHook
@@ -37,39 +37,34 @@ class BudgetHook(ParamSchedulerHook):
 
     clocks = dict(wall=time.perf_counter, cpu=time.process_time)
 
-    def __init__(self,
-                 max_seconds: Optional[float] = None,
-                 target_psnr: Optional[float] = None,
-                 clock: str = 'wall') -> None:
+    def __init__(
+        self,
+        max_seconds: float | None = None,
+        target_psnr: float | None = None,
+        clock: str = 'wall',
+    ) -> None:
         if clock not in self.clocks:
             raise ValueError(f"clock is 'wall' or 'cpu', not '{clock}'.")
-        for name, value in (('max_seconds', max_seconds), ('target_psnr',
-                                                           target_psnr)):
+        for name, value in (('max_seconds', max_seconds), ('target_psnr', target_psnr)):
             if value is not None and value <= 0:
                 raise ValueError(f'{name} must be positive, got {value}.')
         self.max_seconds = max_seconds
         self.target_psnr = target_psnr
         self.now = self.clocks[clock]
-        self.seconds = 0.
-        self._start: Optional[float] = None
+        self.seconds = 0.0
+        self._start: float | None = None
 
     def before_train(self, runner) -> None:
         """Go on from the time that a resumed run had taken."""
-        self.seconds = runner.message_hub.runtime_info.get(
-            'encode_seconds', 0.)
+        self.seconds = runner.message_hub.runtime_info.get('encode_seconds', 0.0)
 
-    def before_train_iter(self,
-                          runner,
-                          batch_idx: int,
-                          data_batch: Optional[dict] = None) -> None:
+    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Start the clock."""
         self._start = self.now()
 
-    def after_train_iter(self,
-                         runner,
-                         batch_idx: int,
-                         data_batch: Optional[dict] = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         """Stop the clock, step the schedulers, end when it is time."""
         self._add(self.now() - self._start, runner)
         done = runner.iter + 1
@@ -96,14 +91,18 @@ class BudgetHook(ParamSchedulerHook):
             self._add(self.now() - start, runner)
         runner.message_hub.update_scalar('val/encode_seconds', self.seconds)
 
-    def after_val_epoch(self,
-                        runner,
-                        metrics: Optional[Dict[str, float]] = None) -> None:
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """End if the quality is reached."""
-        psnr = next((value for name, value in (metrics or {}).items()
-                     if name.split('/')[-1] == 'psnr'), None)
-        if self.target_psnr is not None and psnr is not None and \
-                psnr >= self.target_psnr and runner.iter < runner.max_iters:
+        psnr = next(
+            (value for name, value in (metrics or {}).items() if name.split('/')[-1] == 'psnr'),
+            None,
+        )
+        if (
+            self.target_psnr is not None
+            and psnr is not None
+            and psnr >= self.target_psnr
+            and runner.iter < runner.max_iters
+        ):
             _set_length(runner, runner.iter + 1)
             self.max_seconds = None
 

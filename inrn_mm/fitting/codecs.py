@@ -1,8 +1,9 @@
 """What everybody uses instead: JPEG for images, H.264 and H.265 for videos."""
+
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -14,8 +15,7 @@ JPEG_QUALITIES = (2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 RATE_FACTORS = (48, 44, 40, 36, 32, 28, 24, 20, 16)
 
 
-def jpeg_points(target: Signal,
-                qualities: Sequence[int] = JPEG_QUALITIES) -> List[Dict]:
+def jpeg_points(target: Signal, qualities: Sequence[int] = JPEG_QUALITIES) -> list[dict]:
     """Rate and quality of JPEG, by Pillow, with optimised Huffman tables.
 
     Args:
@@ -27,26 +27,23 @@ def jpeg_points(target: Signal,
         metrics.
     """
     from PIL import Image
+
     pixels = target.array()[0]
     picture = pixels[..., 0] if pixels.shape[2] == 1 else to_rgb8(pixels)
     points = []
     for quality in qualities:
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(
-            buffer, 'JPEG', quality=quality, optimize=True)
+        Image.fromarray(picture).save(buffer, 'JPEG', quality=quality, optimize=True)
         with Image.open(buffer) as image:
             decoded = np.asarray(image)
         decoded = decoded[..., None] if decoded.ndim == 2 else decoded
-        points.append(
-            _point(f'quality {quality}', len(buffer.getvalue()), [decoded],
-                   target))
+        points.append(_point(f'quality {quality}', len(buffer.getvalue()), [decoded], target))
     return points
 
 
-def video_points(target: Signal,
-                 codec: str,
-                 factors: Sequence[int] = RATE_FACTORS,
-                 preset: str = 'medium') -> List[Dict]:
+def video_points(
+    target: Signal, codec: str, factors: Sequence[int] = RATE_FACTORS, preset: str = 'medium'
+) -> list[dict]:
     """Rate and quality of a video codec; see :func:`jpeg_points`.
 
     Args:
@@ -60,16 +57,10 @@ def video_points(target: Signal,
         for factor in factors:
             path = Path(folder) / f'{codec}_{factor}.mp4'
             write_video(
-                path,
-                iter(target.array()),
-                target.fps,
-                codec,
-                quality=factor,
-                preset=preset)
+                path, iter(target.array()), target.fps, codec, quality=factor, preset=preset
+            )
             decoded = load_signal(path).array()
-            points.append(
-                _point(f'crf {factor}',
-                       path.stat().st_size, decoded, target))
+            points.append(_point(f'crf {factor}', path.stat().st_size, decoded, target))
     return points
 
 
@@ -83,11 +74,11 @@ def check_plain(target: Signal) -> None:
         raise ValueError(
             'JPEG and H.264 hold gray or RGB in 8 bits; the input has '
             f'{target.shape[3]} channels of 0 to {target.max_value:g}: '
-            'convert it first.')
+            'convert it first.'
+        )
 
 
-def _point(setting: str, size: int, frames: Sequence[np.ndarray],
-           target: Signal) -> Dict:
+def _point(setting: str, size: int, frames: Sequence[np.ndarray], target: Signal) -> dict:
     meter = Meter(target)
     channels = target.shape[3]
     for _ in meter.watch(frame[..., :channels] for frame in frames):
@@ -97,4 +88,5 @@ def _point(setting: str, size: int, frames: Sequence[np.ndarray],
         setting=setting,
         bytes=size,
         bits_per_pixel=8 * size / (count * height * width),
-        **meter.figures())
+        **meter.figures(),
+    )

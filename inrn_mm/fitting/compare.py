@@ -1,9 +1,10 @@
 """Several methods on one input: fits, table and pictures."""
+
 import csv
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -28,10 +29,10 @@ COLUMNS = (
     ('MS-SSIM', 'ms_ssim', '{:.4f}'),
     ('decode (frames/s)', 'decode_fps', '{:.3g}'),
 )
-Box = Tuple[int, int, int, int]
+Box = tuple[int, int, int, int]
 
 
-def fit_once(job: FitJob) -> Dict:
+def fit_once(job: FitJob) -> dict:
     """Fit, go on with an interrupted fit, or read a finished one's figures.
 
     Args:
@@ -54,10 +55,9 @@ def fit_once(job: FitJob) -> Dict:
     return run_fit(job)
 
 
-def compare(jobs: Dict[str, FitJob],
-            out: Path,
-            frame: Optional[int] = None,
-            boxes: Sequence[Box] = ()) -> List[Dict]:
+def compare(
+    jobs: dict[str, FitJob], out: Path, frame: int | None = None, boxes: Sequence[Box] = ()
+) -> list[dict]:
     """Fit every job that is not done, and write table and pictures.
 
     After each fit ``table.md``, ``table.csv``, ``table.json``, ``psnr.png``
@@ -74,17 +74,12 @@ def compare(jobs: Dict[str, FitJob],
     Returns:
         list[dict]: The figures of each, with its ``method``.
     """
-    rows: List[Dict] = []
+    rows: list[dict] = []
     for name, job in jobs.items():
         rows.append(dict(method=name, **fit_once(job)))
-        folders = {
-            row['method']: Path(jobs[row['method']].work_dir)
-            for row in rows
-        }
+        folders = {row['method']: Path(jobs[row['method']].work_dir) for row in rows}
         write_tables(rows, out)
-        write_curves(out / 'psnr.png',
-                     {row['method']: row['curve']
-                      for row in rows})
+        write_curves(out / 'psnr.png', {row['method']: row['curve'] for row in rows})
         target = load_target(job)
         shown = target.shape[0] // 2 if frame is None else frame
         picture = grid(target, folders, shown, boxes, rows)
@@ -97,7 +92,7 @@ def load_target(job: FitJob) -> Signal:
     return load_signal(job.input, job.size, job.crop, job.frames, job.stride)
 
 
-def markdown(rows: Sequence[Dict]) -> str:
+def markdown(rows: Sequence[dict]) -> str:
     """The table as Markdown; the best PSNR is bold.
 
     Args:
@@ -109,11 +104,10 @@ def markdown(rows: Sequence[Dict]) -> str:
     columns = [c for c in COLUMNS if any(c[1] in row for row in rows)]
     lines = [
         '| method | ' + ' | '.join(title for title, *_ in columns) + ' |',
-        '|' + '---|' * (len(columns) + 1)
+        '|' + '---|' * (len(columns) + 1),
     ]
     best = {
-        key: max(row.get(key) or 0 for row in rows)
-        for key in ('psnr_before_compression', 'psnr')
+        key: max(row.get(key) or 0 for row in rows) for key in ('psnr_before_compression', 'psnr')
     }
     for row in rows:
         cells = [row['method']]
@@ -126,15 +120,17 @@ def markdown(rows: Sequence[Dict]) -> str:
     shape = rows[0]['shape']
     machines = '; '.join(dict.fromkeys(row['machine'] for row in rows))
     lines += [
-        '', f'{shape[0]} frame(s) of {shape[2]} x {shape[1]}. PSNR and SSIM '
+        '',
+        f'{shape[0]} frame(s) of {shape[2]} x {shape[1]}. PSNR and SSIM '
         'are means over the frames, of pixels rounded to their levels; the '
-        "file's quality is that of what it decodes to.", '',
-        f'Machine: {machines}.'
+        "file's quality is that of what it decodes to.",
+        '',
+        f'Machine: {machines}.',
     ]
     return '\n'.join(lines) + '\n'
 
 
-def write_tables(rows: Sequence[Dict], out: Path) -> None:
+def write_tables(rows: Sequence[dict], out: Path) -> None:
     """Write ``table.md``, ``table.csv`` and ``table.json``.
 
     Args:
@@ -153,8 +149,9 @@ def write_tables(rows: Sequence[Dict], out: Path) -> None:
         writer.writerows(rows)
 
 
-def grid(target: Signal, folders: Dict[str, Path], frame: int,
-         boxes: Sequence[Box], rows: Sequence[Dict]) -> np.ndarray:
+def grid(
+    target: Signal, folders: dict[str, Path], frame: int, boxes: Sequence[Box], rows: Sequence[dict]
+) -> np.ndarray:
     """The top row of the paper's Fig. 2: ground truth, then each method.
 
     Below are the zoomed parts, whose places are drawn into the ground truth.
@@ -178,21 +175,21 @@ def grid(target: Signal, folders: Dict[str, Path], frame: int,
     truth = to_rgb8(target.array()[frame])
     boxes = list(boxes) or choose_boxes(truth)
     for top, left, h, w in boxes:
-        if min(top, left) < 0 or min(h, w) < 1 or (top + h > height
-                                                   or left + w > width):
-            raise ValueError(f'The crop {(top, left, h, w)} is not inside '
-                             f'{height} x {width} pixels.')
+        if min(top, left) < 0 or min(h, w) < 1 or (top + h > height or left + w > width):
+            raise ValueError(
+                f'The crop {(top, left, h, w)} is not inside {height} x {width} pixels.'
+            )
     pictures = {'ground truth': truth}
     for row in rows:
         fitter = open_fitter(read_fit(folders[row['method']] / FIT))
         decoded = next(pixels_of(fitter, frames=[frame]))
-        pictures[f"{row['method']}  {row['psnr']:.2f} dB"] = to_rgb8(decoded)
+        pictures[f'{row["method"]}  {row["psnr"]:.2f} dB'] = to_rgb8(decoded)
     return draw_grid(pictures, boxes)
 
 
-def draw_grid(pictures: Dict[str, np.ndarray],
-              boxes: Sequence[Box],
-              width: int = 384) -> np.ndarray:
+def draw_grid(
+    pictures: dict[str, np.ndarray], boxes: Sequence[Box], width: int = 384
+) -> np.ndarray:
     """Pictures side by side with titles, and zoomed parts below each.
 
     Args:
@@ -202,43 +199,48 @@ def draw_grid(pictures: Dict[str, np.ndarray],
         width (int): Of a column. Defaults to 384.
     """
     import cv2
+
     columns = []
     colours = ((255, 80, 60), (60, 170, 255), (80, 220, 90))
     parts = max(len(boxes), 1)
     for i, (title, picture) in enumerate(pictures.items()):
         scale = width / picture.shape[1]
         whole_picture = cv2.resize(
-            picture, (width, round(picture.shape[0] * scale)),
-            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+            picture,
+            (width, round(picture.shape[0] * scale)),
+            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
+        )
         head = np.full((28, width, 3), 255, np.uint8)
-        cv2.putText(head, title, (4, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5,
-                    (20, 20, 20), 1, cv2.LINE_AA)
+        cv2.putText(
+            head, title, (4, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA
+        )
         zoomed = []
         for j, (top, left, h, w) in enumerate(boxes):
             colour = colours[j % len(colours)]
             if i == 0:
-                corners = (np.array([left, top, left + w, top + h]) *
-                           scale).round().astype(int).tolist()
-                cv2.rectangle(whole_picture, corners[:2], corners[2:], colour,
-                              2)
+                corners = (
+                    (np.array([left, top, left + w, top + h]) * scale).round().astype(int).tolist()
+                )
+                cv2.rectangle(whole_picture, corners[:2], corners[2:], colour, 2)
             side = width // parts
             part = cv2.resize(
-                picture[top:top + h, left:left + w], (side, side),
-                interpolation=cv2.INTER_NEAREST)
+                picture[top : top + h, left : left + w],
+                (side, side),
+                interpolation=cv2.INTER_NEAREST,
+            )
             cv2.rectangle(part, (0, 0), (side - 1, side - 1), colour, 2)
             zoomed.append(part)
         column = [head, whole_picture]
         if zoomed:
             strip = np.hstack(zoomed)
-            rest = np.full((strip.shape[0], width - strip.shape[1], 3), 255,
-                           np.uint8)
+            rest = np.full((strip.shape[0], width - strip.shape[1], 3), 255, np.uint8)
             column.append(np.hstack([strip, rest]))
         columns.append(np.vstack(column))
         columns.append(np.full((len(columns[0]), 6, 3), 255, np.uint8))
     return np.hstack(columns[:-1])
 
 
-def choose_boxes(picture: np.ndarray, number: int = 2) -> List[Box]:
+def choose_boxes(picture: np.ndarray, number: int = 2) -> list[Box]:
     """Square parts with the most detail, that do not overlap.
 
     Args:
@@ -246,26 +248,25 @@ def choose_boxes(picture: np.ndarray, number: int = 2) -> List[Box]:
         number (int): How many, if there is room. Defaults to 2.
     """
     import cv2
+
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     side = max(min(gray.shape) // 4, 1)
-    detail = cv2.boxFilter(
-        np.abs(cv2.Laplacian(gray, cv2.CV_32F)), -1, (side, side))
+    detail = cv2.boxFilter(np.abs(cv2.Laplacian(gray, cv2.CV_32F)), -1, (side, side))
     half = side // 2
     inside = np.full_like(detail, -1)
     rows = slice(half, gray.shape[0] - side + half + 1)
     columns = slice(half, gray.shape[1] - side + half + 1)
     inside[rows, columns] = detail[rows, columns]
-    boxes: List[Box] = []
+    boxes: list[Box] = []
     while len(boxes) < number and inside.max() >= 0:
         y, x = np.unravel_index(inside.argmax(), inside.shape)
         top, left = int(y) - half, int(x) - half
         boxes.append((top, left, side, side))
-        inside[max(y - side, 0):y + side, max(x - side, 0):x + side] = -1
+        inside[max(y - side, 0) : y + side, max(x - side, 0) : x + side] = -1
     return boxes
 
 
-def make_jobs(input: str, configs: Iterable[str], out: Path,
-              **settings) -> Dict[str, FitJob]:
+def make_jobs(input: str, configs: Iterable[str], out: Path, **settings) -> dict[str, FitJob]:
     """A job for each config, named after it, in its own folder of ``out``.
 
     Args:
@@ -281,14 +282,14 @@ def make_jobs(input: str, configs: Iterable[str], out: Path,
     Raises:
         ValueError: If two configs have the same name.
     """
-    jobs: Dict[str, FitJob] = {}
+    jobs: dict[str, FitJob] = {}
     for config in configs:
         name = Path(config).stem
         for ending in ('_image', '_video'):
             name = name.removesuffix(ending)
         if name in jobs:
-            raise ValueError(f'Two configs are called {name}: their fits '
-                             'would share a folder; rename one.')
-        jobs[name] = FitJob(
-            input, str(config), work_dir=str(out / name), **settings)
+            raise ValueError(
+                f'Two configs are called {name}: their fits would share a folder; rename one.'
+            )
+        jobs[name] = FitJob(input, str(config), work_dir=str(out / name), **settings)
     return jobs

@@ -1,8 +1,9 @@
 """Decoding for ``tools/decode.py``."""
+
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
 
 from .codec import check_free, read_fit
 from .files import is_image, is_video, write_frames, write_image, write_video
@@ -10,15 +11,17 @@ from .measure import open_fitter, pixels_of
 from .memory import check_decoding
 
 
-def decode_file(file: str,
-                out: str,
-                size: Optional[Sequence[int]] = None,
-                crop: Optional[Sequence[int]] = None,
-                frames: Optional[str] = None,
-                times: Optional[Sequence[float]] = None,
-                fps: Optional[float] = None,
-                device: Optional[str] = None,
-                force: bool = False) -> str:
+def decode_file(
+    file: str,
+    out: str,
+    size: Sequence[int] | None = None,
+    crop: Sequence[int] | None = None,
+    frames: str | None = None,
+    times: Sequence[float] | None = None,
+    fps: float | None = None,
+    device: str | None = None,
+    force: bool = False,
+) -> str:
     """Decode a compact file into pictures or a video.
 
     Args:
@@ -46,16 +49,17 @@ def decode_file(file: str,
         MemoryError: If a frame does not fit into the memory.
     """
     if not (is_image(out) or is_video(out)) and Path(out).suffix:
-        raise ValueError(f'{out} is no name of an image, a video or a folder: '
-                         'end it in .png, .mp4 or /.')
+        raise ValueError(
+            f'{out} is no name of an image, a video or a folder: end it in .png, .mp4 or /.'
+        )
     check_free(out, force)
     fit = read_fit(file)
-    numbers = list(times) if times is not None else select_frames(
-        frames, fit.signal.shape[0])
+    numbers = list(times) if times is not None else select_frames(frames, fit.signal.shape[0])
     if is_image(out) and len(numbers) != 1:
         raise ValueError(
             f'{out} is one image and {len(numbers)} frames are to be decoded: '
-            'choose one by --frames, or name a folder or a video.')
+            'choose one by --frames, or name a folder or a video.'
+        )
     fitter = open_fitter(fit, device)
     check_decoding(fitter, size, crop)
     start = time.perf_counter()
@@ -70,19 +74,21 @@ def decode_file(file: str,
     return f'{count} frame{"s" * (count > 1)} in {seconds:.2f} s to {out}'
 
 
-def describe_file(file: Union[str, Path]) -> str:
+def describe_file(file: str | Path) -> str:
     """What a compact file holds, in a few lines."""
     fit = read_fit(file)
     frames, height, width, channels = fit.signal.shape
-    return (f'{frames} frame(s) of {width} x {height}, {channels} channel(s) '
-            f'of 0 to {fit.signal.max_value:g}, {fit.signal.fps:g} '
-            f'frames/s\n{fit.net.num_parameters:,} parameters, {fit.bits} '
-            f'bits each at most\n{fit.size:,} bytes, '
-            f'{fit.bits_per_pixel:.4f} bits per pixel\n'
-            f'{json.dumps(fit.net_cfg)}')
+    return (
+        f'{frames} frame(s) of {width} x {height}, {channels} channel(s) '
+        f'of 0 to {fit.signal.max_value:g}, {fit.signal.fps:g} '
+        f'frames/s\n{fit.net.num_parameters:,} parameters, {fit.bits} '
+        f'bits each at most\n{fit.size:,} bytes, '
+        f'{fit.bits_per_pixel:.4f} bits per pixel\n'
+        f'{json.dumps(fit.net_cfg)}'
+    )
 
 
-def select_frames(text: Optional[str], count: int) -> List[int]:
+def select_frames(text: str | None, count: int) -> list[int]:
     """The frames of a slice ``a:b``, ``a:b:step``, or of a number.
 
     Args:
@@ -101,14 +107,11 @@ def select_frames(text: Optional[str], count: int) -> List[int]:
     parts = text.split(':')
     try:
         numbers = [int(part) if part else None for part in parts]
-        chosen = numbers if len(numbers) == 1 else range(count)[slice(
-            *numbers)]
+        chosen = numbers if len(numbers) == 1 else range(count)[slice(*numbers)]
         if len(numbers) > 3 or None in chosen:
             raise TypeError
     except (ValueError, TypeError):
-        raise ValueError(f"--frames is A:B, A:B:STEP or a number, not "
-                         f"'{text}'.") from None
+        raise ValueError(f"--frames is A:B, A:B:STEP or a number, not '{text}'.") from None
     if not len(chosen):
-        raise ValueError(
-            f'--frames {text} selects none of the {count} frames.')
+        raise ValueError(f'--frames {text} selects none of the {count} frames.')
     return list(chosen)

@@ -1,9 +1,10 @@
 """Pictures and videos as files, each written whole or not at all."""
+
 import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Iterable, Iterator, Union
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .signal import IMAGES, VIDEOS
 QUALITY = 12
 
 
-def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
+def write_image(path: str | Path, pixels: np.ndarray) -> None:
     """Write a picture; the ending of the name says how.
 
     Args:
@@ -25,18 +26,18 @@ def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
         ValueError: If the format cannot hold that.
     """
     import cv2
+
     path = Path(path)
     if pixels.ndim == 3 and pixels.shape[2] > 1:
-        pixels = pixels[..., [2, 1, 0, 3][:pixels.shape[2]]]
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     suffix = path.suffix.lower()
     deep = pixels.dtype != np.uint8
-    allowed = {
-        np.dtype('uint16'): ('.png', '.tif', '.tiff')
-    }.get(pixels.dtype, ('.tif', '.tiff'))
+    allowed = {np.dtype('uint16'): ('.png', '.tif', '.tiff')}.get(pixels.dtype, ('.tif', '.tiff'))
     if suffix not in (allowed if deep else IMAGES):
         raise ValueError(
             f'{path} cannot be written: pixels of {pixels.dtype} go into '
-            f"{', '.join(allowed if deep else IMAGES)}.")
+            f'{", ".join(allowed if deep else IMAGES)}.'
+        )
     with whole(path) as part:
         try:
             written = cv2.imwrite(str(part), np.ascontiguousarray(pixels))
@@ -46,12 +47,11 @@ def write_image(path: Union[str, Path], pixels: np.ndarray) -> None:
             raise ValueError(
                 f'{path} cannot be written with {pixels.shape[2]} channels of '
                 f'{pixels.dtype} by OpenCV: use a name ending in '
-                f"{'.tiff' if pixels.dtype.kind == 'f' else '.png'}.")
+                f'{".tiff" if pixels.dtype.kind == "f" else ".png"}.'
+            )
 
 
-def write_frames(folder: Union[str, Path],
-                 frames: Iterable[np.ndarray],
-                 suffix: str = '.png') -> None:
+def write_frames(folder: str | Path, frames: Iterable[np.ndarray], suffix: str = '.png') -> None:
     """Write frames as numbered pictures, ``f00001.png`` and on.
 
     Args:
@@ -65,12 +65,14 @@ def write_frames(folder: Union[str, Path],
         write_image(Path(folder) / f'f{i:05d}{kind}', pixels)
 
 
-def write_video(path: Union[str, Path],
-                frames: Iterable[np.ndarray],
-                fps: float,
-                codec: str = 'libx264',
-                quality: int = QUALITY,
-                preset: str = 'medium') -> None:
+def write_video(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    codec: str = 'libx264',
+    quality: int = QUALITY,
+    preset: str = 'medium',
+) -> None:
     """Write frames as a video, by PyAV.
 
     Args:
@@ -89,15 +91,15 @@ def write_video(path: Union[str, Path],
     try:
         import av
     except ImportError:
-        raise ImportError('Writing a video needs PyAV: pip install av, or '
-                          'name a folder for frames instead.') from None
+        raise ImportError(
+            'Writing a video needs PyAV: pip install av, or name a folder for frames instead.'
+        ) from None
     with whole(path) as part, av.open(str(part), 'w') as container:
         stream = None
         for pixels in frames:
             pixels = to_rgb8(pixels)
             if stream is None:
-                stream = container.add_stream(
-                    codec, rate=Fraction(fps).limit_denominator(1001))
+                stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
                 stream.height, stream.width = pixels.shape[:2]
                 # 4:2:0, which everything plays, has only even sides
                 odd = any(side % 2 for side in pixels.shape[:2])
@@ -122,18 +124,18 @@ def to_rgb8(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def is_video(path: Union[str, Path]) -> bool:
+def is_video(path: str | Path) -> bool:
     """bool: Whether the name ends like a video's."""
     return Path(path).suffix.lower() in VIDEOS
 
 
-def is_image(path: Union[str, Path]) -> bool:
+def is_image(path: str | Path) -> bool:
     """bool: Whether the name ends like a picture's."""
     return Path(path).suffix.lower() in IMAGES
 
 
 @contextlib.contextmanager
-def whole(path: Union[str, Path]) -> Iterator[Path]:
+def whole(path: str | Path) -> Iterator[Path]:
     """A name beside ``path`` that becomes ``path`` if all goes well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """The model of a fitting config: network, target and loss."""
+
 import math
-from typing import (Callable, Dict, Iterator, List, Optional, Sequence, Tuple,
-                    Union)
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -47,19 +47,20 @@ class SignalFitter(BaseModel):
             is not positive.
     """
 
-    def __init__(self,
-                 net: dict,
-                 signal: Union[Signal, dict],
-                 loss: dict = dict(type='FittingLoss'),
-                 tile: Optional[int] = None,
-                 channels_last: bool = True,
-                 compile: Union[bool, dict] = False,
-                 log_interval: int = 50,
-                 data_preprocessor: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        net: dict,
+        signal: Signal | dict,
+        loss: dict = dict(type='FittingLoss'),
+        tile: int | None = None,
+        channels_last: bool = True,
+        compile: bool | dict = False,
+        log_interval: int = 50,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(data_preprocessor)
         if not isinstance(signal, Signal):
-            signal = Signal(**signal) if 'shape' in signal else load_signal(
-                **signal)
+            signal = Signal(**signal) if 'shape' in signal else load_signal(**signal)
         self.signal = Signal(None, signal.shape, signal.max_value, signal.fps)
         self.register_buffer('target', signal.data, persistent=False)
         self.net = MODELS.build(dict(net, shape=signal.shape))
@@ -68,28 +69,27 @@ class SignalFitter(BaseModel):
             raise ValueError(
                 f'tile={tile} needs a network of pixel coordinates, such as '
                 f'SIREN, and at least one pixel; {type(self.net).__name__} '
-                'makes whole frames.')
+                'makes whole frames.'
+            )
         height, width = self.signal.shape[1:3]
         if tile is not None and tile >= max(height, width):
             tile = None
         self.tile = tile
-        corners = [(top, left) for top in _starts(height, tile)
-                   for left in _starts(width, tile)]
-        self.register_buffer(
-            'corners', torch.tensor(corners), persistent=False)
+        corners = [(top, left) for top in _starts(height, tile) for left in _starts(width, tile)]
+        self.register_buffer('corners', torch.tensor(corners), persistent=False)
         if channels_last:
             for module in self.net.modules():
                 if isinstance(module, torch.nn.Conv2d):
                     module.to(memory_format=torch.channels_last)
-        self._compiled: Optional[Callable] = None
+        self._compiled: Callable | None = None
         if compile:
             options = compile if isinstance(compile, dict) else {}
             # not the module: it would be in checkpoints a second time
             self._compiled = torch.compile(self.net.forward, **options)
         self.log_interval = log_interval
         self._steps = 0
-        self._sums: Dict[str, Tensor] = {}
-        self._moments: Optional[Tuple[Tensor, Tensor]] = None
+        self._sums: dict[str, Tensor] = {}
+        self._moments: tuple[Tensor, Tensor] | None = None
 
     @property
     def num_parameters(self) -> int:
@@ -102,11 +102,8 @@ class SignalFitter(BaseModel):
         return self.signal.shape[0] * len(self.corners)
 
     def forward(
-            self,
-            inputs: Tensor,
-            data_samples: Optional[list] = None,
-            mode: str = 'tensor'
-    ) -> Union[Tensor, Dict[str, Tensor], List[dict]]:
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ) -> Tensor | dict[str, Tensor] | list[dict]:
         """As in every model of mmengine.
 
         Args:
@@ -128,8 +125,7 @@ class SignalFitter(BaseModel):
         if mode == 'loss':
             return self._losses(inputs)
         if mode not in ('predict', 'tensor'):
-            raise ValueError(f"Unknown mode '{mode}': it is 'loss', 'predict' "
-                             "or 'tensor'.")
+            raise ValueError(f"Unknown mode '{mode}': it is 'loss', 'predict' or 'tensor'.")
         frames = self._frames(inputs)
         if mode == 'tensor':
             return frames
@@ -139,12 +135,9 @@ class SignalFitter(BaseModel):
         pred = frames.float().clamp(0, 1)
         if levels > 1:
             pred = (pred * levels).round() / levels
-        return [
-            dict(pred=p, gt=g, frame=int(i))
-            for p, g, i in zip(pred, gt, inputs.tolist())
-        ]
+        return [dict(pred=p, gt=g, frame=int(i)) for p, g, i in zip(pred, gt, inputs.tolist())]
 
-    def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
+    def train_step(self, data: dict, optim_wrapper) -> dict[str, Tensor]:
         """As in mmengine, but the losses come back only now and then.
 
         The runner reads every loss that it gets, and so waits for the device.
@@ -163,7 +156,7 @@ class SignalFitter(BaseModel):
         self._steps, self._sums = 0, {}
         return means
 
-    def _losses(self, items: Tensor) -> Dict[str, Tensor]:
+    def _losses(self, items: Tensor) -> dict[str, Tensor]:
         self._need_target()
         frames = items // len(self.corners)
         net = self._compiled or self.net
@@ -177,25 +170,27 @@ class SignalFitter(BaseModel):
             pred = _trim(pred, self.net.halo)
         return self.loss(pred, target, self._target_moments(target))
 
-    def _window(self, corner: Tensor) -> Tuple[Tensor, Tensor]:
+    def _window(self, corner: Tensor) -> tuple[Tensor, Tensor]:
         """Rows ``(B, h)`` and columns ``(B, w)`` of tiles."""
-        height, width = (
-            min(self.tile or side, side) for side in self.signal.shape[1:3])
+        height, width = (min(self.tile or side, side) for side in self.signal.shape[1:3])
         top, left = self.corners[corner].unbind(1)
-        return (top[:, None] + torch.arange(height, device=top.device),
-                left[:, None] + torch.arange(width, device=top.device))
+        return (
+            top[:, None] + torch.arange(height, device=top.device),
+            left[:, None] + torch.arange(width, device=top.device),
+        )
 
-    def _target(self,
-                frames: Tensor,
-                rows: Optional[Tensor] = None,
-                columns: Optional[Tensor] = None) -> Tensor:
+    def _target(
+        self, frames: Tensor, rows: Tensor | None = None, columns: Tensor | None = None
+    ) -> Tensor:
         """Target frames ``(B, C, H, W)`` in [0, 1], or windows of them."""
-        pixels = self.target[frames] if rows is None else self.target[
-            frames[:, None, None], rows[:, :, None], columns[:, None]]
+        pixels = (
+            self.target[frames]
+            if rows is None
+            else self.target[frames[:, None, None], rows[:, :, None], columns[:, None]]
+        )
         return pixels.permute(0, 3, 1, 2).float() / self.signal.max_value
 
-    def _target_moments(self,
-                        target: Tensor) -> Optional[Tuple[Tensor, Tensor]]:
+    def _target_moments(self, target: Tensor) -> tuple[Tensor, Tensor] | None:
         """SSIM's share of the target, kept where it is always the same."""
         if self.num_items > 1 or self.loss.alpha == 1:
             return None
@@ -209,13 +204,13 @@ class SignalFitter(BaseModel):
         if self.target is None:
             raise ValueError(
                 'This fitter was built without its target, to decode only: '
-                'give signal=dict(path=...).')
+                'give signal=dict(path=...).'
+            )
 
     def _times(self, frames: Tensor) -> Tensor:
         return frames.float() / max(self.signal.shape[0] - 1, 1)
 
-    def _run(self, net: Callable, frames: Tensor,
-             target: Optional[Tensor]) -> Tensor:
+    def _run(self, net: Callable, frames: Tensor, target: Tensor | None) -> Tensor:
         times = self._times(frames)
         if self.net.needs_target and target is not None:
             return net(times, target)
@@ -250,35 +245,38 @@ class SignalFitter(BaseModel):
             target = None if self.target is None else self._target(frames)
             return self._run(self.net, frames, target)
         height, width = self.signal.shape[1:3]
-        return torch.cat([
-            self._render(frame[None], torch.arange(height),
-                         torch.arange(width)) for frame in frames
-        ])
+        return torch.cat(
+            [
+                self._render(frame[None], torch.arange(height), torch.arange(width))
+                for frame in frames
+            ]
+        )
 
-    def _render(self,
-                frame: Tensor,
-                rows: Tensor,
-                columns: Tensor,
-                chunk: int = 2**18) -> Tensor:
+    def _render(self, frame: Tensor, rows: Tensor, columns: Tensor, chunk: int = 2**18) -> Tensor:
         """Pixels ``(1, C, h, w)`` of a pixel network, so many at a time."""
         columns = columns.to(frame.device)[None]
         height = max(chunk // (columns.shape[1] + 2 * self.net.halo), 1)
         # a thin strip would be computed mostly for its halo
         height = max(height - 2 * self.net.halo, self.net.halo, 1)
-        return torch.cat([
-            _trim(
-                self.net(
-                    self._coords(frame,
-                                 strip.to(frame.device)[None], columns)),
-                self.net.halo) for strip in rows.split(height)
-        ], 2)
+        return torch.cat(
+            [
+                _trim(
+                    self.net(self._coords(frame, strip.to(frame.device)[None], columns)),
+                    self.net.halo,
+                )
+                for strip in rows.split(height)
+            ],
+            2,
+        )
 
     @torch.inference_mode()
-    def decode(self,
-               frames: Optional[Sequence[float]] = None,
-               size: Optional[Sequence[int]] = None,
-               crop: Optional[Sequence[int]] = None,
-               chunk: int = 2**18) -> Iterator[Tensor]:
+    def decode(
+        self,
+        frames: Sequence[float] | None = None,
+        size: Sequence[int] | None = None,
+        crop: Sequence[int] | None = None,
+        chunk: int = 2**18,
+    ) -> Iterator[Tensor]:
         """Decode frames one by one; the target is not needed.
 
         Pixel networks are evaluated at the coordinates of the wanted pixels.
@@ -309,22 +307,28 @@ class SignalFitter(BaseModel):
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'size is a height and a width, got {size}.')
         crop = tuple(crop or (0, 0, *size))
-        if min(crop) < 0 or min(crop[2:]) < 1 or any(
-                crop[i] + crop[i + 2] > size[i] for i in (0, 1)):
-            raise ValueError(f'The crop (top, left, height, width) = {crop} '
-                             f'is not inside {size[0]} x {size[1]} pixels.')
+        if (
+            min(crop) < 0
+            or min(crop[2:]) < 1
+            or any(crop[i] + crop[i + 2] > size[i] for i in (0, 1))
+        ):
+            raise ValueError(
+                f'The crop (top, left, height, width) = {crop} '
+                f'is not inside {size[0]} x {size[1]} pixels.'
+            )
         outside = [i for i in frames if not 0 <= i <= count - 1]
         if outside:
-            raise ValueError(f'There is no frame {outside[0]}: the signal has '
-                             f'{count}, numbered from 0.')
+            raise ValueError(
+                f'There is no frame {outside[0]}: the signal has {count}, numbered from 0.'
+            )
         self.eval()
         for i in frames:
             number = torch.tensor([i], dtype=torch.float, device=self.device)
-            yield self._decode_one(number, size, crop,
-                                   chunk)[0].float().clamp(0, 1)
+            yield self._decode_one(number, size, crop, chunk)[0].float().clamp(0, 1)
 
-    def _decode_one(self, number: Tensor, size: Tuple[int, int],
-                    crop: Tuple[int, ...], chunk: int) -> Tensor:
+    def _decode_one(
+        self, number: Tensor, size: tuple[int, int], crop: tuple[int, ...], chunk: int
+    ) -> Tensor:
         top, left, height, width = crop
         native = self.signal.shape[1:3]
         if self.net.kind == 'frame':
@@ -334,31 +338,29 @@ class SignalFitter(BaseModel):
             columns = _positions(left, width, size[1], native[1])
             return self._render(number, rows, columns, chunk)
         elif any(want % have for want, have in zip(size, native)):
-            scales = [
-                math.ceil(want / have) for want, have in zip(size, native)
-            ]
+            scales = [math.ceil(want / have) for want, have in zip(size, native)]
             larger = tuple(s * side for s, side in zip(scales, native))
             whole = self._decode_one(number, larger, (0, 0, *larger), chunk)
             frame = _resized(whole, size)
         else:
             return self._lattices(number, size, crop, chunk)
-        return frame[:, :, top:top + height, left:left + width]
+        return frame[:, :, top : top + height, left : left + width]
 
-    def _lattices(self, number: Tensor, size: Tuple[int, int],
-                  crop: Tuple[int, ...], chunk: int) -> Tensor:
+    def _lattices(
+        self, number: Tensor, size: tuple[int, int], crop: tuple[int, ...], chunk: int
+    ) -> Tensor:
         """Interleave renderings whose spacing is the training size's."""
         top, left, height, width = crop
         native = self.signal.shape[1:3]
         scales = [want // have for want, have in zip(size, native)]
         rows = _positions(top, height, size[0], native[0])
         columns = _positions(left, width, size[1], native[1])
-        out = torch.empty(
-            1, self.signal.shape[3], height, width, device=number.device)
+        out = torch.empty(1, self.signal.shape[3], height, width, device=number.device)
         for y in range(min(scales[0], height)):
             for x in range(min(scales[1], width)):
-                out[:, :, y::scales[0],
-                    x::scales[1]] = self._render(number, rows[y::scales[0]],
-                                                 columns[x::scales[1]], chunk)
+                out[:, :, y :: scales[0], x :: scales[1]] = self._render(
+                    number, rows[y :: scales[0]], columns[x :: scales[1]], chunk
+                )
         return out
 
     def to_pixels(self, frame: Tensor) -> np.ndarray:
@@ -396,7 +398,7 @@ class SignalFitter(BaseModel):
         check_memory(self, batch_size)
 
 
-def _starts(side: int, tile: Optional[int]) -> List[int]:
+def _starts(side: int, tile: int | None) -> list[int]:
     """Where tiles begin: half a tile apart, the last at the border."""
     if tile is None or tile >= side:
         return [0]
@@ -409,8 +411,7 @@ def _coordinates(pixels: Tensor, side: int, halo: int) -> Tensor:
     pixels = pixels.float()
     if halo:
         reach = torch.arange(1, halo + 1, device=pixels.device)
-        pixels = torch.cat(
-            [pixels[:, :1] - reach.flip(0), pixels, pixels[:, -1:] + reach], 1)
+        pixels = torch.cat([pixels[:, :1] - reach.flip(0), pixels, pixels[:, -1:] + reach], 1)
     return (2 * pixels + 1) / side - 1
 
 
@@ -424,7 +425,7 @@ def _trim(x: Tensor, halo: int) -> Tensor:
     return x[:, :, halo:-halo, halo:-halo] if halo else x
 
 
-def _resized(x: Tensor, size: Tuple[int, int]) -> Tensor:
+def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     if x.shape[2:] == size:
         return x
     return F.interpolate(x.float(), size, mode='bicubic', antialias=True)

@@ -1,16 +1,16 @@
 """From an input and a config to a fit and its files, for the tools."""
+
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from ..engine.launch import (build_runner, load_config, resume_from,
-                             set_precision)
+from ..engine.launch import build_runner, load_config, resume_from, set_precision
 from ..utils.machine import describe
 from .codec import read_fit, sparsity, write_fit
 from .codec.compact import plain_config
@@ -19,15 +19,24 @@ from .fitter import SignalFitter
 from .measure import Meter, file_figures, open_fitter, pixels_of
 from .plots import write_curves, write_error_map
 from .scaling import scale_to
-from .settings import (clear, need_free, need_same, read_settings, settings_of,
-                       write_settings)
+from .settings import clear, need_free, need_same, read_settings, settings_of, write_settings
 from .signal import Signal, load_signal
 
 FIT, METRICS = 'fit.inrn', 'metrics.json'
 ERROR, CURVE = 'error.png', 'psnr.png'
 # What is not overwritten unasked; the checkpoints are hours of training.
-PRODUCTS = (FIT, METRICS, ERROR, CURVE, 'fitted.png', 'fitted.tiff',
-            'fitted.mp4', 'fitted', 'last_checkpoint', 'iter_*.pth')
+PRODUCTS = (
+    FIT,
+    METRICS,
+    ERROR,
+    CURVE,
+    'fitted.png',
+    'fitted.tiff',
+    'fitted.mp4',
+    'fitted',
+    'last_checkpoint',
+    'iter_*.pth',
+)
 
 
 @dataclass
@@ -65,21 +74,21 @@ class FitJob:
 
     input: str
     config: str
-    work_dir: Optional[str] = None
-    size: Optional[Sequence[int]] = None
-    crop: Optional[Sequence[int]] = None
-    frames: Optional[int] = None
+    work_dir: str | None = None
+    size: Sequence[int] | None = None
+    crop: Sequence[int] | None = None
+    frames: int | None = None
     stride: int = 1
-    parameters: Optional[int] = None
-    max_seconds: Optional[float] = None
-    target_psnr: Optional[float] = None
+    parameters: int | None = None
+    max_seconds: float | None = None
+    target_psnr: float | None = None
     bits: int = 8
-    prune: Optional[float] = None
+    prune: float | None = None
     save_frames: bool = False
-    resume: Optional[str] = None
+    resume: str | None = None
     amp: bool = False
     force: bool = False
-    cfg_options: Optional[dict] = field(default_factory=dict)
+    cfg_options: dict | None = field(default_factory=dict)
     allow_pickle: bool = False
     launcher: str = 'none'
 
@@ -89,7 +98,7 @@ class FitJob:
             self.work_dir = str(Path('work_dirs', name))
 
 
-def run_fit(job: FitJob) -> Dict:
+def run_fit(job: FitJob) -> dict:
     """Fit, and write the products into the work_dir.
 
     They are ``fit.inrn``, what it decodes to (``fitted.png``, or
@@ -120,17 +129,14 @@ def run_fit(job: FitJob) -> Dict:
         need_same(source, settings)
     fresh = not begun or source.resolve() != out.resolve()
     if fresh and not job.force:
-        need_free(
-            out, PRODUCTS,
-            'go on with its fit by --resume, overwrite it with --force')
+        need_free(out, PRODUCTS, 'go on with its fit by --resume, overwrite it with --force')
     runner = build_runner(cfg)
     if is_main_process():  # now that config and input are known to be usable
         if fresh:
             clear(out)
         write_settings(out, settings)
     runner.train()
-    metrics = dict(
-        input=str(job.input), config=str(job.config), **figures_of(runner))
+    metrics = dict(input=str(job.input), config=str(job.config), **figures_of(runner))
     if is_main_process():
         fitter = fitter_of(runner)
         size = fitter.num_parameters
@@ -148,9 +154,11 @@ def job_config(job: FitJob) -> Config:
     """
     cfg = load_config(job)
     if cfg.model.get('type') != 'SignalFitter':
-        raise ValueError(f'{job.config} is no fitting config: its model is a '
-                         f"{cfg.model.get('type')}, not a SignalFitter; see "
-                         'configs/fitting.')
+        raise ValueError(
+            f'{job.config} is no fitting config: its model is a '
+            f'{cfg.model.get("type")}, not a SignalFitter; see '
+            'configs/fitting.'
+        )
     # one place in the process for logs of each fit, however fast they follow
     cfg.experiment_name = f'{Path(job.config).stem}_{time.time_ns()}'
     cfg.model.signal.path = str(job.input)
@@ -161,8 +169,7 @@ def job_config(job: FitJob) -> Config:
         cfg.model.signal.stride = job.stride
     if job.parameters is not None:
         shape = load_signal(**cfg.model.signal).shape
-        cfg.model.net = scale_to(
-            plain_config(cfg.model.net), shape, job.parameters)
+        cfg.model.net = scale_to(plain_config(cfg.model.net), shape, job.parameters)
     budget = cfg.default_hooks.get('param_scheduler') or {}
     for name in ('max_seconds', 'target_psnr'):
         value = getattr(job, name)
@@ -171,19 +178,18 @@ def job_config(job: FitJob) -> Config:
                 option = name.replace('_', '-')
                 raise ValueError(
                     f'--{option} needs default_hooks.param_scheduler='
-                    f"dict(type='BudgetHook') in {job.config}.")
+                    f"dict(type='BudgetHook') in {job.config}."
+                )
             budget[name] = value
     if job.prune is not None:
-        cfg.custom_hooks.append(
-            dict(type='MagnitudePruneHook', ratio=job.prune))
+        cfg.custom_hooks.append(dict(type='MagnitudePruneHook', ratio=job.prune))
     cfg.custom_hooks.append(dict(type='FitProgressHook'))
     set_precision(cfg, job.amp)
     resume_from(cfg, job.resume, job.allow_pickle)
     return cfg
 
 
-def export(fitter: SignalFitter, net_cfg: dict, out: Path,
-           job: FitJob) -> Dict:
+def export(fitter: SignalFitter, net_cfg: dict, out: Path, job: FitJob) -> dict:
     """Write the compact file and what it decodes to, and measure that.
 
     Args:
@@ -198,21 +204,14 @@ def export(fitter: SignalFitter, net_cfg: dict, out: Path,
     signal = fitter.signal
     path = out / FIT
     write_fit(
-        path,
-        fitter.net,
-        dict(net_cfg, shape=signal.shape),
-        signal,
-        job.bits,
-        force=True)  # checked before the training
+        path, fitter.net, dict(net_cfg, shape=signal.shape), signal, job.bits, force=True
+    )  # checked before the training
     fit = read_fit(path)
     meter = Meter(Signal(fitter.target, None, signal.max_value, signal.fps))
     decoder = open_fitter(fit, fitter.device)
     write_pixels(out, meter.watch(pixels_of(decoder)), signal, job.save_frames)
     write_error_map(out / ERROR, meter.error_map())
-    return dict(
-        file_figures(fit, decoder, meter),
-        bits=job.bits,
-        sparsity=sparsity(fitter.net))
+    return dict(file_figures(fit, decoder, meter), bits=job.bits, sparsity=sparsity(fitter.net))
 
 
 def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
@@ -234,7 +233,7 @@ def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
         write_video(out / 'fitted.mp4', frames, signal.fps)
 
 
-def figures_of(runner: Runner) -> Dict:
+def figures_of(runner: Runner) -> dict:
     """What is known of a training."""
     fitter = fitter_of(runner)
     curve = psnr_curve(runner)
@@ -243,19 +242,17 @@ def figures_of(runner: Runner) -> Dict:
         shape=list(fitter.signal.shape),
         parameters=fitter.num_parameters,
         iterations=runner.iter,
-        encode_seconds=runner.message_hub.get_info('encode_seconds', 0.),
+        encode_seconds=runner.message_hub.get_info('encode_seconds', 0.0),
         psnr_before_compression=curve[-1][1] if curve else None,
         curve=curve,
-        machine=describe(str(fitter.device)))
+        machine=describe(str(fitter.device)),
+    )
 
 
-def psnr_curve(runner: Runner) -> List[Tuple[float, float]]:
+def psnr_curve(runner: Runner) -> list[tuple[float, float]]:
     """(seconds of training, PSNR) of all evaluations, resumed ones too."""
     hub = runner.message_hub
-    scalars = [
-        hub.log_scalars.get(f'val/{name}')
-        for name in ('encode_seconds', 'psnr')
-    ]
+    scalars = [hub.log_scalars.get(f'val/{name}') for name in ('encode_seconds', 'psnr')]
     if None in scalars:
         return []
     seconds, psnr = (scalar.data[0].tolist() for scalar in scalars)
@@ -268,7 +265,7 @@ def fitter_of(runner: Runner) -> SignalFitter:
     return getattr(model, 'module', model)
 
 
-def write_json(path: Path, content: Dict) -> None:
+def write_json(path: Path, content: dict) -> None:
     """Write a file, whole or not at all.
 
     Args:
@@ -279,20 +276,23 @@ def write_json(path: Path, content: Dict) -> None:
         part.write_text(json.dumps(content, indent=1) + '\n')
 
 
-def summary(metrics: Dict) -> str:
+def summary(metrics: dict) -> str:
     """The most important figures, in a few lines."""
     quality = ', '.join(
         f'{title} {metrics[key]:.{digits}f}{unit}'
-        for key, title, digits, unit in (('psnr', 'PSNR', 2,
-                                          ' dB'), ('ssim', 'SSIM', 4, ''),
-                                         ('ms_ssim', 'MS-SSIM', 4, ''))
-        if key in metrics)
+        for key, title, digits, unit in (
+            ('psnr', 'PSNR', 2, ' dB'),
+            ('ssim', 'SSIM', 4, ''),
+            ('ms_ssim', 'MS-SSIM', 4, ''),
+        )
+        if key in metrics
+    )
     before = metrics['psnr_before_compression']
     return (
-        f"{metrics['network']}, {metrics['parameters']:,} parameters, "
-        f"{metrics['iterations']} steps in {metrics['encode_seconds']:.1f} s"
+        f'{metrics["network"]}, {metrics["parameters"]:,} parameters, '
+        f'{metrics["iterations"]} steps in {metrics["encode_seconds"]:.1f} s'
         f'\nfile: {metrics["bytes"]:,} bytes, '
-        f"{metrics['bits_per_pixel']:.3f} bits per pixel, decodes at "
-        f"{metrics['decode_fps']:.3g} frames/s\nquality of the file: "
-        f'{quality}' +
-        (f' ({before:.2f} dB before compression)' if before else ''))
+        f'{metrics["bits_per_pixel"]:.3f} bits per pixel, decodes at '
+        f'{metrics["decode_fps"]:.3g} frames/s\nquality of the file: '
+        f'{quality}' + (f' ({before:.2f} dB before compression)' if before else '')
+    )

@@ -1,5 +1,4 @@
 """mmengine's loops over frame numbers in place of a data set."""
-from typing import Optional
 
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
@@ -48,15 +47,19 @@ class FitTrainLoop(IterBasedTrainLoop):
         MemoryError: If a step cannot fit into the memory.
     """
 
-    def __init__(self,
-                 runner: Runner,
-                 dataloader: dict,
-                 max_epochs: Optional[int] = None,
-                 max_iters: Optional[int] = None,
-                 val_interval: int = 1000) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: dict,
+        max_epochs: int | None = None,
+        max_iters: int | None = None,
+        val_interval: int = 1000,
+    ) -> None:
         if (max_epochs is None) == (max_iters is None):
-            raise ValueError('FitTrainLoop takes max_epochs or max_iters, one '
-                             f'of them; got {max_epochs} and {max_iters}.')
+            raise ValueError(
+                'FitTrainLoop takes max_epochs or max_iters, one '
+                f'of them; got {max_epochs} and {max_iters}.'
+            )
         fitter = _fitter(runner)
         loader = _loader(dataloader, fitter.num_items, infinite=True)
         fitter.check_memory(loader['batch_size'])
@@ -102,8 +105,9 @@ def _fitter(runner: Runner) -> SignalFitter:
     while is_model_wrapper(model):
         model = model.module
     if not isinstance(model, SignalFitter):
-        raise ValueError('The loops for fitting need model.type='
-                         f"'SignalFitter', not '{type(model).__name__}'.")
+        raise ValueError(
+            f"The loops for fitting need model.type='SignalFitter', not '{type(model).__name__}'."
+        )
     return model
 
 
@@ -115,5 +119,6 @@ def _loader(dataloader: dict, length: int, infinite: bool = False) -> dict:
     loader.update(
         dataset=Numbers(length),
         sampler=dict(type=kind, shuffle=infinite),
-        collate_fn=dict(type='default_collate'))
+        collate_fn=dict(type='default_collate'),
+    )
     return loader

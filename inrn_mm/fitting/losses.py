@@ -1,6 +1,6 @@
 """The loss of single-stage networks (paper, Eq. 1)."""
-from functools import lru_cache
-from typing import Dict, Optional, Tuple
+
+from functools import cache
 
 import torch
 from mmengine.registry import MODELS
@@ -37,19 +37,15 @@ class FittingLoss(nn.Module):
     def __init__(self, alpha: float = 0.7, norm: str = 'mse') -> None:
         super().__init__()
         if norm not in NORMS:
-            raise ValueError(f"Unknown norm '{norm}': it is one of "
-                             f"{', '.join(NORMS)}.")
+            raise ValueError(f"Unknown norm '{norm}': it is one of {', '.join(NORMS)}.")
         if not 0 <= alpha <= 1:
             raise ValueError(f'alpha must be in [0, 1], got {alpha}.')
         self.alpha = alpha
         self.norm = norm
 
     def forward(
-            self,
-            pred: Tensor,
-            target: Tensor,
-            moments: Optional[Tuple[Tensor,
-                                    Tensor]] = None) -> Dict[str, Tensor]:
+        self, pred: Tensor, target: Tensor, moments: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Compute both terms, weighted.
 
         Args:
@@ -79,15 +75,13 @@ class FittingLoss(nn.Module):
         return error.square().sum().sqrt() / error.numel()
 
 
-def target_moments(target: Tensor) -> Tuple[Tensor, Tensor]:
+def target_moments(target: Tensor) -> tuple[Tensor, Tensor]:
     """Means of a target and of its square under SSIM's window."""
     mean, square = _blur(torch.cat([target, target.square()], 1)).chunk(2, 1)
     return mean, square
 
 
-def ssim(pred: Tensor,
-         target: Tensor,
-         moments: Optional[Tuple[Tensor, Tensor]] = None) -> Tensor:
+def ssim(pred: Tensor, target: Tensor, moments: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Structural similarity, differentiable: the mean over batch and pixels.
 
     The value is pytorch-msssim's, whose filter it uses (Gaussian window of 11
@@ -101,8 +95,7 @@ def ssim(pred: Tensor,
             Defaults to None, computed here.
     """
     mu_y, square_y = moments or target_moments(target)
-    mu_x, square_x, product = _blur(
-        torch.cat([pred, pred.square(), pred * target], 1)).chunk(3, 1)
+    mu_x, square_x, product = _blur(torch.cat([pred, pred.square(), pred * target], 1)).chunk(3, 1)
     mu_xy = mu_x * mu_y
     mu_squares = mu_x.square() + mu_y.square()
     covariance = product - mu_xy
@@ -114,14 +107,16 @@ def ssim(pred: Tensor,
 def _blur(x: Tensor) -> Tensor:
     """Means under the window; smaller images have a smaller window."""
     from pytorch_msssim.ssim import gaussian_filter
+
     window = _window(min(11, *x.shape[2:]), x.device, x.dtype)
     return gaussian_filter(x, window.repeat(x.shape[1], 1, 1, 1))
 
 
-@lru_cache(maxsize=None)
+@cache
 @torch.inference_mode(False)  # kept for training, whoever asks first
 def _window(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Made once: a copy to the device in each step would wait for it."""
     from pytorch_msssim.ssim import _fspecial_gauss_1d
+
     window = _fspecial_gauss_1d(side - (side + 1) % 2, 1.5)
     return window.to(device, dtype)

@@ -1,6 +1,7 @@
 """What a compact file is worth: its quality, size and speed of decoding."""
+
 import time
-from typing import Dict, Iterator, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from .signal import Signal
 TIMED = 20  # frames
 
 
-def open_fitter(fit: CompactFit, device: Optional[str] = None) -> SignalFitter:
+def open_fitter(fit: CompactFit, device: str | None = None) -> SignalFitter:
     """A fitter that decodes a compact file.
 
     Args:
@@ -49,7 +50,7 @@ class Meter:
         if side > MS_SSIM_SIDE:
             self.metrics.append(MSSSIM())
         self.frames = 0
-        self.error = 0.
+        self.error = 0.0
 
     def watch(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass frames ``(H, W, C)`` on, in the target's order and levels."""
@@ -64,9 +65,9 @@ class Meter:
             self.frames += 1
             yield pixels
 
-    def figures(self) -> Dict[str, float]:
+    def figures(self) -> dict[str, float]:
         """The metrics of all frames that have passed."""
-        found: Dict[str, float] = {}
+        found: dict[str, float] = {}
         for metric in self.metrics:
             found.update(metric.evaluate(self.frames))
         return found
@@ -107,7 +108,7 @@ def decode_speed(fitter: SignalFitter) -> float:
     return timed / (time.perf_counter() - start)
 
 
-def measure(fit: CompactFit, target: Signal) -> Tuple[Dict, Meter]:
+def measure(fit: CompactFit, target: Signal) -> tuple[dict, Meter]:
     """Decode a compact file and measure it against its target.
 
     Args:
@@ -124,8 +125,7 @@ def measure(fit: CompactFit, target: Signal) -> Tuple[Dict, Meter]:
     return file_figures(fit, fitter, meter), meter
 
 
-def file_figures(fit: CompactFit, fitter: SignalFitter,
-                 meter: Meter) -> Dict[str, float]:
+def file_figures(fit: CompactFit, fitter: SignalFitter, meter: Meter) -> dict[str, float]:
     """All figures of a file whose frames have passed the meter.
 
     Args:
@@ -141,7 +141,8 @@ def file_figures(fit: CompactFit, fitter: SignalFitter,
         meter.figures(),
         bytes=fit.size,
         bits_per_pixel=fit.bits_per_pixel,
-        decode_fps=decode_speed(fitter))
+        decode_fps=decode_speed(fitter),
+    )
 
 
 def _to_float(pixels: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """How much memory a training step takes, found without running it."""
+
 import copy
 import math
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,24 +26,26 @@ def check_memory(fitter: nn.Module, batch_size: int) -> None:
         return
     _, height, width, _ = fitter.signal.shape
     if fitter.net.kind == 'frame':
-        advice = ('give a smaller --size, or a pixel network such as SIREN, '
-                  'on tiles (--cfg-options model.tile=256)')
+        advice = (
+            'give a smaller --size, or a pixel network such as SIREN, '
+            'on tiles (--cfg-options model.tile=256)'
+        )
     elif fitter.tile is None:
         advice = 'train on tiles (--cfg-options model.tile=256)'
     else:
-        advice = ('train on smaller tiles (--cfg-options '
-                  f'model.tile={max(fitter.tile // 2, 1)})')
+        advice = f'train on smaller tiles (--cfg-options model.tile={max(fitter.tile // 2, 1)})'
     if batch_size > 1:
         advice += ', or a smaller batch (train_dataloader.batch_size=1)'
     raise MemoryError(
         f'A training step of {type(fitter.net).__name__} on {width} x '
         f'{height} pixels takes about {needed / 2**30:.1f} GiB and '
-        f'{free / 2**30:.1f} GiB are free: {advice}.')
+        f'{free / 2**30:.1f} GiB are free: {advice}.'
+    )
 
 
-def check_decoding(fitter: nn.Module,
-                   size: Optional[Sequence[int]] = None,
-                   crop: Optional[Sequence[int]] = None) -> None:
+def check_decoding(
+    fitter: nn.Module, size: Sequence[int] | None = None, crop: Sequence[int] | None = None
+) -> None:
     """Refuse to decode frames that do not fit into the memory.
 
     Args:
@@ -73,7 +76,8 @@ def check_decoding(fitter: nn.Module,
         raise MemoryError(
             f'Decoding {width} x {height} pixels takes about '
             f'{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: '
-            f'give a smaller --size{part}.')
+            f'give a smaller --size{part}.'
+        )
 
 
 def step_memory(fitter: nn.Module, batch_size: int) -> int:
@@ -87,7 +91,7 @@ def step_memory(fitter: nn.Module, batch_size: int) -> int:
     """
     count, height, width, channels = fitter.signal.shape
     net = copy.deepcopy(fitter.net).to('meta')
-    sizes: Dict[int, int] = {}
+    sizes: dict[int, int] = {}
     kept = []  # so that no address is used twice
 
     def pack(tensor: Tensor) -> Tensor:
@@ -107,11 +111,9 @@ def step_memory(fitter: nn.Module, batch_size: int) -> int:
             halo = 2 * net.halo
             pred = net(
                 torch.empty(
-                    batch_size,
-                    height + halo,
-                    width + halo,
-                    net.num_coordinates,
-                    device='meta'))[:, :, :height, :width]
+                    batch_size, height + halo, width + halo, net.num_coordinates, device='meta'
+                )
+            )[:, :, :height, :width]
         losses = fitter.loss(pred, target)
     # the values themselves, gradients and Adam's two moments
     weights = 4 * sum(p.numel() * p.element_size() for p in net.parameters())

@@ -1,6 +1,7 @@
 """Pictures of a fit: the error's map and the PSNR over the time."""
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from .files import whole, write_image
 # same for all, so that maps compare.
 FULL_ERROR = 0.1
 
-Curve = Sequence[Tuple[float, float]]
+Curve = Sequence[tuple[float, float]]
 
 
 def error_picture(error: np.ndarray) -> np.ndarray:
@@ -20,6 +21,7 @@ def error_picture(error: np.ndarray) -> np.ndarray:
         error (np.ndarray): Shape ``(H, W)``, in [0, 1].
     """
     import cv2
+
     levels = np.round(np.clip(error / FULL_ERROR, 0, 1) * 255).astype(np.uint8)
     return cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
 
@@ -34,11 +36,13 @@ def write_error_map(path: Path, error: np.ndarray) -> None:
     write_image(path, error_picture(error))
 
 
-def write_curves(path: Path,
-                 curves: Dict[str, Curve],
-                 xlabel: str = 'seconds of training',
-                 ylabel: str = 'PSNR (dB)',
-                 log: bool = False) -> None:
+def write_curves(
+    path: Path,
+    curves: dict[str, Curve],
+    xlabel: str = 'seconds of training',
+    ylabel: str = 'PSNR (dB)',
+    log: bool = False,
+) -> None:
     """Plot curves into a picture.
 
     Args:
@@ -51,7 +55,8 @@ def write_curves(path: Path,
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from ..visualization.report import plot_curves
-    figure = plot_curves({ylabel: curves}, xlabel, markers=(ylabel, ))
+
+    figure = plot_curves({ylabel: curves}, xlabel, markers=(ylabel,))
     if log:
         for axes in figure.axes:
             axes.set_xscale('log')

@@ -1,4 +1,5 @@
 """Where mixed precision is switched off."""
+
 import torch
 from torch import Tensor
 

@@ -1,7 +1,8 @@
 """The same network with another number of parameters."""
+
 import copy
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -29,22 +30,25 @@ def scale_to(net_cfg: dict, shape: Sequence[int], parameters: int) -> dict:
     """
     if parameters < 1:
         raise ValueError(f'A network cannot have {parameters} parameters.')
-    low, high = 1 / 4096, 64.
+    low, high = 1 / 4096, 64.0
     for _ in range(24):
         middle = math.sqrt(low * high)
         if count(scaled(net_cfg, middle), shape) > parameters:
             high = middle
         else:
             low = middle
-    found = min((scaled(net_cfg, factor) for factor in (low, high)),
-                key=lambda cfg: abs(count(cfg, shape) - parameters))
+    found = min(
+        (scaled(net_cfg, factor) for factor in (low, high)),
+        key=lambda cfg: abs(count(cfg, shape) - parameters),
+    )
     number = count(found, shape)
     if not parameters / 2 <= number <= 2 * parameters:
         raise ValueError(
-            f"{net_cfg['type']} cannot be scaled to {parameters:,} parameters "
+            f'{net_cfg["type"]} cannot be scaled to {parameters:,} parameters '
             f'for {shape[1]} x {shape[2]} pixels, the nearest is {number:,}: '
             'ask for another number, or shrink its fixed parts, such as '
-            'grids, in the config.')
+            'grids, in the config.'
+        )
     return found
 
 
@@ -82,8 +86,7 @@ def scaled(net_cfg: dict, factor: float) -> dict:
 
     if cfg['type'] == 'SingleStageINRN':
         kind = cfg.get('kind', 'frame')
-        arch = cfg.get('arch') or ('pixel'
-                                   if kind == 'pixel' else 'interleaved')
+        arch = cfg.get('arch') or ('pixel' if kind == 'pixel' else 'interleaved')
         if isinstance(arch, str):
             arch = SingleStageINRN.arch_settings[arch]
         cfg['arch'] = arch = copy.deepcopy(dict(arch))
@@ -116,5 +119,7 @@ def scaled(net_cfg: dict, factor: float) -> dict:
         for name, default in (('min_width', 96), ('stem_width', 512)):
             cfg[name] = width(cfg.get(name, default))
         return cfg
-    raise ValueError(f"The widths of {cfg['type']} are not known: set its "
-                     'size in the config instead of --parameters.')
+    raise ValueError(
+        f'The widths of {cfg["type"]} are not known: set its '
+        'size in the config instead of --parameters.'
+    )

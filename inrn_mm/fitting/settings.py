@@ -1,17 +1,32 @@
 """What the fit in a folder is of, so that no other one is mixed with it."""
+
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any
 
 from .files import whole
 from .signal import frame_files, need_input
 
 # What makes two fits the same: another value is another fit.
-SETTINGS = ('input', 'config', 'size', 'crop', 'frames', 'stride',
-            'parameters', 'max_seconds', 'target_psnr', 'bits', 'prune', 'amp',
-            'save_frames', 'cfg_options')
+SETTINGS = (
+    'input',
+    'config',
+    'size',
+    'crop',
+    'frames',
+    'stride',
+    'parameters',
+    'max_seconds',
+    'target_psnr',
+    'bits',
+    'prune',
+    'amp',
+    'save_frames',
+    'cfg_options',
+)
 SETTINGS_FILE = 'settings.json'
 # Of a fit that goes on these may change: its length, and what is written.
 CHANGEABLE = ('max_seconds', 'target_psnr', 'bits', 'save_frames')
@@ -19,11 +34,10 @@ CHANGEABLE = ('max_seconds', 'target_psnr', 'bits', 'save_frames')
 READ_BYTES = 2**24
 # In an order that is safe to be interrupted: what is left is never taken for
 # a finished fit, nor for one with other settings.
-STALE = ('metrics.json', 'fit.inrn', 'last_checkpoint', 'iter_*.pth',
-         SETTINGS_FILE)
+STALE = ('metrics.json', 'fit.inrn', 'last_checkpoint', 'iter_*.pth', SETTINGS_FILE)
 
 
-def settings_of(job: Any) -> Dict:
+def settings_of(job: Any) -> dict:
     """The settings of a job, as JSON has them.
 
     Args:
@@ -42,11 +56,12 @@ def settings_of(job: Any) -> Dict:
         config=os.path.abspath(job.config),
         cfg_options=job.cfg_options or {},
         task='fit',
-        content=_digest(job.input, job.frames, job.stride))
+        content=_digest(job.input, job.frames, job.stride),
+    )
     return json.loads(json.dumps(settings, default=str))
 
 
-def read_settings(folder: Path) -> Optional[Dict]:
+def read_settings(folder: Path) -> dict | None:
     """The settings that a folder's fit was begun with.
 
     Args:
@@ -62,7 +77,7 @@ def read_settings(folder: Path) -> Optional[Dict]:
     return found if isinstance(found, dict) and 'config' in found else None
 
 
-def write_settings(folder: Path, settings: Dict) -> None:
+def write_settings(folder: Path, settings: dict) -> None:
     """Write the settings of a fit that begins.
 
     Args:
@@ -73,7 +88,7 @@ def write_settings(folder: Path, settings: Dict) -> None:
         part.write_text(json.dumps(settings, indent=1) + '\n')
 
 
-def begun(folder: Path, settings: Dict, force: bool) -> bool:
+def begun(folder: Path, settings: dict, force: bool) -> bool:
     """Whether a folder is that of this very fit.
 
     Args:
@@ -92,12 +107,13 @@ def begun(folder: Path, settings: Dict, force: bool) -> bool:
         return False
     changed = _difference(found, settings)
     if changed and not force:
-        raise ValueError(f'{folder} was begun with {changed}: use the same, '
-                         'another folder, or --force.')
+        raise ValueError(
+            f'{folder} was begun with {changed}: use the same, another folder, or --force.'
+        )
     return not changed
 
 
-def need_same(folder: Path, settings: Dict) -> None:
+def need_same(folder: Path, settings: dict) -> None:
     """Refuse to go on with another fit; its length may be changed.
 
     Args:
@@ -108,18 +124,18 @@ def need_same(folder: Path, settings: Dict) -> None:
     Raises:
         ValueError: If the fit in it is another one.
     """
-    changed = _difference(
-        _fixed(read_settings(folder) or {}), _fixed(settings))
+    changed = _difference(_fixed(read_settings(folder) or {}), _fixed(settings))
     if changed:
         raise ValueError(
             f'The fit in {folder} was begun with {changed}: resume it with '
             'the same, or start anew in another --work-dir, or there with '
-            '--force and without --resume.')
+            '--force and without --resume.'
+        )
 
 
-def need_free(folder: Path,
-              products: Sequence[str],
-              cure: str = 'overwrite it with --force') -> None:
+def need_free(
+    folder: Path, products: Sequence[str], cure: str = 'overwrite it with --force'
+) -> None:
     """Refuse to overwrite what no settings say to be of this fit.
 
     Args:
@@ -134,8 +150,7 @@ def need_free(folder: Path,
         products = [*products, SETTINGS_FILE]
     for product in products:
         for path in sorted(folder.glob(product)):
-            raise FileExistsError(f'{path} exists: {cure}, or choose another '
-                                  'folder.')
+            raise FileExistsError(f'{path} exists: {cure}, or choose another folder.')
 
 
 def clear(folder: Path) -> None:
@@ -149,12 +164,12 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
-def _digest(path: str, frames: Optional[int], stride: int) -> str:
+def _digest(path: str, frames: int | None, stride: int) -> str:
     """Of the beginnings and sizes of all files: a moved input is the same."""
     path = need_input(path)
     files = [path]
     if path.is_dir():
-        files = frame_files(path)[::max(stride, 1)][:frames]
+        files = frame_files(path)[:: max(stride, 1)][:frames]
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
         digest.update(str(file.stat().st_size).encode())
@@ -163,7 +178,7 @@ def _digest(path: str, frames: Optional[int], stride: int) -> str:
     return digest.hexdigest()
 
 
-def _difference(found: Dict, wanted: Dict) -> Optional[str]:
+def _difference(found: dict, wanted: dict) -> str | None:
     """What differs, in words; keys that an older version lacks do not."""
     known = found.get('content') is not None
     moved = known and found['content'] == wanted['content']
@@ -175,17 +190,14 @@ def _difference(found: Dict, wanted: Dict) -> Optional[str]:
         if old == value or (name == 'input' and moved):
             continue
         if name == 'content':
-            return f"another content of {wanted['input']}"
+            return f'another content of {wanted["input"]}'
         return f'{name}={old}, not {value}'
     return None
 
 
-def _fixed(settings: Dict) -> Dict:
+def _fixed(settings: dict) -> dict:
     """Those that a fit that goes on must share."""
-    kept = {
-        name: value
-        for name, value in settings.items() if name not in CHANGEABLE
-    }
+    kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
     if 'cfg_options' in kept:
         kept['cfg_options'] = {
             name: value

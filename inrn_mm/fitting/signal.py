@@ -1,19 +1,18 @@
 """The image or video that a network is fitted to."""
+
 import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from torch import Tensor
 
-IMAGES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff', '.ppm',
-          '.pgm', '.gif')
-VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.y4m', '.mpg',
-          '.mpeg', '.ts')
-Box = Tuple[int, int, int, int]
+IMAGES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff', '.ppm', '.pgm', '.gif')
+VIDEOS = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.y4m', '.mpg', '.mpeg', '.ts')
+Box = tuple[int, int, int, int]
 
 
 @dataclass
@@ -34,8 +33,8 @@ class Signal:
             floating-point ones outside [0, 1].
     """
 
-    data: Optional[Tensor] = None
-    shape: Optional[Sequence[int]] = None
+    data: Tensor | None = None
+    shape: Sequence[int] | None = None
     max_value: float = 255
     fps: float = 24
 
@@ -47,7 +46,8 @@ class Signal:
         if self.shape is None or len(self.shape) != 4 or min(self.shape) < 1:
             raise ValueError(
                 'A signal needs frames, height, width and channels of at '
-                f'least one, got the shape {_plain(self.shape)}.')
+                f'least one, got the shape {_plain(self.shape)}.'
+            )
         self.shape = _plain(self.shape)
 
     def _check_values(self) -> None:
@@ -55,12 +55,13 @@ class Signal:
         if not np.isfinite([low, high]).all():  # NaN is passed on, too
             bad = (~torch.isfinite(self.data)).sum().item()
             raise ValueError(
-                f'{bad} values of the input are NaN or infinite: replace them '
-                'before fitting.')
+                f'{bad} values of the input are NaN or infinite: replace them before fitting.'
+            )
         if low < 0 or high > 1:
             raise ValueError(
                 'Floating-point pixels lie in [0, 1] and the input has '
-                f'{low:g} to {high:g}: scale them first.')
+                f'{low:g} to {high:g}: scale them first.'
+            )
 
     @classmethod
     def from_array(cls, array: np.ndarray, fps: float = 24) -> 'Signal':
@@ -81,7 +82,8 @@ class Signal:
         elif array.dtype.name not in limits:
             raise ValueError(
                 f'Pixels of type {array.dtype} are not supported: give uint8, '
-                'uint16 or floating-point in [0, 1].')
+                'uint16 or floating-point in [0, 1].'
+            )
         limit = limits.get(array.dtype.name, 1)
         if array.dtype == np.uint16:
             array = array.astype(np.int32)  # torch computes little in uint16
@@ -92,9 +94,9 @@ class Signal:
         if array.ndim != 4 or array.shape[-1] not in (1, 3, 4):
             raise ValueError(
                 f'An array of shape {array.shape} is no image or video: give '
-                '(H, W), (H, W, C) or (T, H, W, C) with 1, 3 or 4 channels.')
-        return cls(
-            torch.from_numpy(np.ascontiguousarray(array)), None, limit, fps)
+                '(H, W), (H, W, C) or (T, H, W, C) with 1, 3 or 4 channels.'
+            )
+        return cls(torch.from_numpy(np.ascontiguousarray(array)), None, limit, fps)
 
     def array(self) -> np.ndarray:
         """The pixels ``(T, H, W, C)`` as uint8, uint16 or float32."""
@@ -102,11 +104,13 @@ class Signal:
         return array.astype(np.uint16) if self.max_value == 65535 else array
 
 
-def load_signal(path: Union[str, Path],
-                size: Optional[Sequence[int]] = None,
-                crop: Optional[Sequence[int]] = None,
-                frames: Optional[int] = None,
-                stride: int = 1) -> Signal:
+def load_signal(
+    path: str | Path,
+    size: Sequence[int] | None = None,
+    crop: Sequence[int] | None = None,
+    frames: int | None = None,
+    stride: int = 1,
+) -> Signal:
     """Read an image, a folder of frames or a video.
 
     Args:
@@ -134,11 +138,12 @@ def load_signal(path: Union[str, Path],
     """
     path = need_input(path)
     if stride < 1 or (frames is not None and frames < 1):
-        raise ValueError('frames and stride must be at least 1, got '
-                         f'frames={frames}, stride={stride}.')
+        raise ValueError(
+            f'frames and stride must be at least 1, got frames={frames}, stride={stride}.'
+        )
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ValueError(f'size is a height and a width, got {tuple(size)}.')
-    fps, count = 24., 1
+    fps, count = 24.0, 1
     if path.is_dir():
         files = frame_files(path)[::stride][:frames]
         count = len(files)
@@ -150,7 +155,7 @@ def load_signal(path: Union[str, Path],
         names = iter(lambda: 'a frame', None)
     else:
         images, names = iter([read_image(path)]), iter([path.name])
-    kept: List[np.ndarray] = []
+    kept: list[np.ndarray] = []
     first = None
     for image, name in zip(images, names):
         first = first or (image.shape, image.dtype, name)
@@ -158,7 +163,8 @@ def load_signal(path: Union[str, Path],
             raise ValueError(
                 f'The frames in {path} differ: {first[2]} is '
                 f'{_describe(first[0])}, {name} is {_describe(image.shape)}; '
-                'give frames of one size, type and number of channels.')
+                'give frames of one size, type and number of channels.'
+            )
         image = _cropped(image, crop, path)
         if not kept or not count:
             _check_kept(path, image, size, len(kept), count)
@@ -169,7 +175,7 @@ def load_signal(path: Union[str, Path],
     return signal
 
 
-def need_input(path: Union[str, Path]) -> Path:
+def need_input(path: str | Path) -> Path:
     """The path of an input that is there.
 
     Args:
@@ -182,7 +188,8 @@ def need_input(path: Union[str, Path]) -> Path:
     if not path.exists():
         raise FileNotFoundError(
             f'The input {path} does not exist (looked for {path.absolute()}): '
-            'give an image, a folder of frames or a video.')
+            'give an image, a folder of frames or a video.'
+        )
     return path
 
 
@@ -200,19 +207,22 @@ def read_image(path: Path) -> np.ndarray:
         MemoryError: If it does not fit into the memory.
     """
     import cv2
+
     try:
         array = _read_any(path)
     except (OSError, SyntaxError, cv2.error) as error:
         raise ValueError(
             f'{path} is not an image that can be read, or is cut short '
             f'({type(error).__name__}): give an image, a folder of frames or '
-            f"a video ({', '.join(VIDEOS)}).") from error
+            f'a video ({", ".join(VIDEOS)}).'
+        ) from error
     return array[..., None] if array.ndim == 2 else array
 
 
 def _read_any(path: Path) -> np.ndarray:
     """By PIL, or, what has more than 8 bits, by OpenCV."""
     from PIL import Image, ImageOps, UnidentifiedImageError
+
     with _any_size(Image):
         try:
             image = Image.open(path)
@@ -227,20 +237,19 @@ def _read_any(path: Path) -> np.ndarray:
             _check_read(path, image.size, len(image.getbands()), item)
             # PIL would cut 16-bit RGB to 8 bits; of PNG files it says which
             # are, and OpenCV refuses those of more than 2**30 pixels
-            if image.format in ('TIFF', 'PPM') or (image.format == 'PNG'
-                                                   and item > 1):
+            if image.format in ('TIFF', 'PPM') or (image.format == 'PNG' and item > 1):
                 pixels = _read_deep(path)
                 if pixels is not None:
                     return pixels
             ImageOps.exif_transpose(image, in_place=True)
             mode = _mode(image)
-            return np.asarray(
-                image if image.mode == mode else image.convert(mode))
+            return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
-def _read_deep(path: Path) -> Optional[np.ndarray]:
+def _read_deep(path: Path) -> np.ndarray | None:
     """By OpenCV; None if it has 8 bits or is not read."""
     import cv2
+
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype == np.uint8:
         return None
@@ -249,10 +258,11 @@ def _read_deep(path: Path) -> Optional[np.ndarray]:
     return _to_rgb(pixels)
 
 
-def _read_float_tiff(path: Path) -> Optional[np.ndarray]:
+def _read_float_tiff(path: Path) -> np.ndarray | None:
     """Of the floating-point TIFFs PIL opens only gray ones; None if it is
     no TIFF, or cannot be read."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
     with open(path, 'rb') as file:
         head = file.read(8)
         if head[:4] not in (b'II*\0', b'MM\0*') or len(head) < 8:
@@ -267,34 +277,36 @@ def _read_float_tiff(path: Path) -> Optional[np.ndarray]:
     return _read_deep(path)
 
 
-def frame_files(folder: Path) -> List[Path]:
+def frame_files(folder: Path) -> list[Path]:
     """The images in a folder, in the order of the numbers in their names.
 
     Raises:
         ValueError: If there are none.
     """
     files = [
-        file for file in folder.iterdir()
+        file
+        for file in folder.iterdir()
         if file.suffix.lower() in IMAGES and not file.name.startswith('.')
     ]
     if not files:
         raise ValueError(
-            f"The folder {folder} has no frames: none of its files is an "
-            f"image ({', '.join(IMAGES)}).")
+            f'The folder {folder} has no frames: none of its files is an '
+            f'image ({", ".join(IMAGES)}).'
+        )
     return sorted(
         files,
-        key=lambda file:
-        [int(s) if s.isdigit() else s for s in re.split(r'(\d+)', file.name)])
+        key=lambda file: [int(s) if s.isdigit() else s for s in re.split(r'(\d+)', file.name)],
+    )
 
 
-def free_memory(device: Union[str, torch.device] = 'cpu') -> int:
+def free_memory(device: str | torch.device = 'cpu') -> int:
     """Bytes that can still be allocated on a device."""
     device = torch.device(device)
     if device.type == 'cuda':
-        cached = torch.cuda.memory_reserved(
-            device) - torch.cuda.memory_allocated(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
     import psutil
+
     return psutil.virtual_memory().available
 
 
@@ -311,33 +323,33 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return image[..., None]
     # unlike an index, take() leaves the usual order in memory
-    return image.take([2, 1, 0, 3][:image.shape[-1]], -1)
+    return image.take([2, 1, 0, 3][: image.shape[-1]], -1)
 
 
-def _open_video(path: Path, stride: int,
-                frames: Optional[int]) -> Tuple[float, int]:
+def _open_video(path: Path, stride: int, frames: int | None) -> tuple[float, int]:
     """Frames per second of a video file, and how many frames it will give; 0
     where it does not say."""
     try:
         import av
     except ImportError as error:
-        raise ImportError('Reading a video needs PyAV: pip install av, or '
-                          'give a folder of frames.') from error
+        raise ImportError(
+            'Reading a video needs PyAV: pip install av, or give a folder of frames.'
+        ) from error
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             count = -(-(stream.frames or 0) // stride)
-            return float(stream.average_rate or 24), min(
-                count, frames or count)
+            return float(stream.average_rate or 24), min(count, frames or count)
     except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f'{path} is not a video that can be read, or is cut '
-                         f'short ({type(error).__name__}).') from error
+        raise ValueError(
+            f'{path} is not a video that can be read, or is cut short ({type(error).__name__}).'
+        ) from error
 
 
-def _decoded(path: Path, stride: int,
-             frames: Optional[int]) -> Iterator[np.ndarray]:
+def _decoded(path: Path, stride: int, frames: int | None) -> Iterator[np.ndarray]:
     """The frames of a video file, to the end that its header names."""
     import av
+
     taken, end = 0, None
     try:
         with av.open(str(path)) as container:
@@ -353,16 +365,18 @@ def _decoded(path: Path, stride: int,
                 if frame.pts is not None:
                     length = getattr(frame, 'duration', None)
                     end = frame.pts * stream.time_base + (
-                        length * stream.time_base if length else step)
+                        length * stream.time_base if length else step
+                    )
     except av.FFmpegError as error:
         raise ValueError(
-            f'{path} is cut short or damaged ({type(error).__name__}): '
-            f'{_cure(taken)}.') from error
+            f'{path} is cut short or damaged ({type(error).__name__}): {_cure(taken)}.'
+        ) from error
     # the last frame's length is not always known
     if stated and end is not None and end < stated - 1.5 * step:
         raise ValueError(
             f'{path} is cut short, it ends at {float(end):.2f} of the '
-            f'{float(stated):.2f} seconds that it states: {_cure(taken)}.')
+            f'{float(stated):.2f} seconds that it states: {_cure(taken)}.'
+        )
 
 
 def _cure(taken: int) -> str:
@@ -371,7 +385,7 @@ def _cure(taken: int) -> str:
     return f'get it again{first}'
 
 
-def _stated_end(stream, container: str) -> Optional[float]:
+def _stated_end(stream, container: str) -> float | None:
     """When the last frame ends, in seconds, if a video's header says so."""
     start = (stream.start_time or 0) * stream.time_base
     if 'mp4' in container and stream.duration:
@@ -386,35 +400,39 @@ def _stated_end(stream, container: str) -> Optional[float]:
         return None
 
 
-def _cropped(image: np.ndarray, crop: Optional[Sequence[int]],
-             path: Path) -> np.ndarray:
+def _cropped(image: np.ndarray, crop: Sequence[int] | None, path: Path) -> np.ndarray:
     if crop is None:
         return image
     top, left, height, width = crop
-    if min(crop) < 0 or min(height, width) < 1 or (
-            top + height > image.shape[0]) or left + width > image.shape[1]:
+    if (
+        min(crop) < 0
+        or min(height, width) < 1
+        or (top + height > image.shape[0])
+        or left + width > image.shape[1]
+    ):
         raise ValueError(
             f'The crop (top, left, height, width) = {tuple(crop)} is not '
-            f'inside {path}, which is {_describe(image.shape)}.')
+            f'inside {path}, which is {_describe(image.shape)}.'
+        )
     # a view would keep the whole frame
-    return image[top:top + height, left:left + width].copy()
+    return image[top : top + height, left : left + width].copy()
 
 
-def _resized(image: np.ndarray, size: Optional[Sequence[int]]) -> np.ndarray:
+def _resized(image: np.ndarray, size: Sequence[int] | None) -> np.ndarray:
     if size is None or tuple(size) == image.shape[:2]:
         return image
     import cv2
+
     shrink = size[0] <= image.shape[0] and size[1] <= image.shape[1]
     out = cv2.resize(
-        image, (size[1], size[0]),
-        interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+        image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    )
     if out.dtype.kind == 'f':  # bicubic overshoots
         out = out.clip(image.min(), image.max())
     return out[..., None] if out.ndim == 2 else out
 
 
-def _check_read(path: Path, size: Sequence[int], channels: int,
-                item: int) -> None:
+def _check_read(path: Path, size: Sequence[int], channels: int, item: int) -> None:
     """Refuse a file that cannot be held while it is read."""
     width, height = size
     # PIL has four bytes for a colour, and hands over two copies
@@ -423,12 +441,13 @@ def _check_read(path: Path, size: Sequence[int], channels: int,
     _check_memory(
         copies * width * height * channels * item,
         f'Reading {path} ({width} x {height})',
-        'cut or shrink the file first, since --crop and --size begin with '
-        'all of it')
+        'cut or shrink the file first, since --crop and --size begin with all of it',
+    )
 
 
-def _check_kept(path: Path, image: np.ndarray, size: Optional[Sequence[int]],
-                kept: int, count: int) -> None:
+def _check_kept(
+    path: Path, image: np.ndarray, size: Sequence[int] | None, kept: int, count: int
+) -> None:
     """Refuse frames that do not fit as they are kept.
 
     Args:
@@ -446,17 +465,19 @@ def _check_kept(path: Path, image: np.ndarray, size: Optional[Sequence[int]],
     # stacked to one array; 16 bits are then made 32
     copies = 3 if image.dtype == np.uint16 else 1
     fewer = '' if count == 1 else 'fewer --frames, '
-    _check_memory((new + copies * number) * frame,
-                  f'Keeping {number} frame(s) of {width} x {height} of {path}',
-                  f'give {fewer}a --crop or a smaller --size')
+    _check_memory(
+        (new + copies * number) * frame,
+        f'Keeping {number} frame(s) of {width} x {height} of {path}',
+        f'give {fewer}a --crop or a smaller --size',
+    )
 
 
 def _check_memory(needed: int, what: str, advice: str) -> None:
     free = free_memory()
     if needed > free:
         raise MemoryError(
-            f'{what} takes {needed / 2**30:.1f} GiB and {free / 2**30:.1f} '
-            f'GiB are free: {advice}.')
+            f'{what} takes {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: {advice}.'
+        )
 
 
 @contextlib.contextmanager
@@ -473,5 +494,5 @@ def _describe(shape: Sequence[int]) -> str:
     return f'{shape[1]} x {shape[0]} with {shape[2]} channel(s)'
 
 
-def _plain(shape: Optional[Sequence[int]]) -> Optional[Tuple[int, ...]]:
+def _plain(shape: Sequence[int] | None) -> tuple[int, ...] | None:
     return None if shape is None else tuple(int(n) for n in shape)

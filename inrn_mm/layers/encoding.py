@@ -1,6 +1,7 @@
 """Embeddings of coordinates: the function E of the paper's Sec. 2.1."""
+
 import math
-from typing import Sequence, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,16 +19,12 @@ class PositionalEncoding(nn.Module):
         in_channels (int): Number D of coordinates. Defaults to 1.
     """
 
-    def __init__(self,
-                 base: float = 1.25,
-                 levels: int = 40,
-                 in_channels: int = 1) -> None:
+    def __init__(self, base: float = 1.25, levels: int = 40, in_channels: int = 1) -> None:
         super().__init__()
         self.out_channels = 2 * levels * in_channels
-        frequencies = base**torch.arange(levels, dtype=torch.float64) * math.pi
+        frequencies = base ** torch.arange(levels, dtype=torch.float64) * math.pi
         # not in checkpoints: the arguments say it
-        self.register_buffer(
-            'frequencies', frequencies.float(), persistent=False)
+        self.register_buffer('frequencies', frequencies.float(), persistent=False)
 
     @staticmethod
     def num_levels(base: float, samples: int) -> int:
@@ -60,28 +57,28 @@ class GridEncoding(nn.Module):
         ValueError: If a size has not two or three axes, all the same number.
     """
 
-    def __init__(self,
-                 sizes: Sequence[Sequence[int]],
-                 channels: Union[int, Sequence[int]] = 4,
-                 std: float = 0.1) -> None:
+    def __init__(
+        self, sizes: Sequence[Sequence[int]], channels: int | Sequence[int] = 4, std: float = 0.1
+    ) -> None:
         super().__init__()
         axes = {len(size) for size in sizes}
         if axes not in ({2}, {3}):
-            raise ValueError('Each grid needs points along y and x, or along '
-                             f't, y and x; got {list(sizes)}.')
+            raise ValueError(
+                f'Each grid needs points along y and x, or along t, y and x; got {list(sizes)}.'
+            )
         if isinstance(channels, int):
             channels = [channels] * len(sizes)
         self.out_channels = sum(channels)
-        self.grids = nn.ParameterList(std * torch.randn(1, number, *size)
-                                      for number, size in zip(channels, sizes))
+        self.grids = nn.ParameterList(
+            std * torch.randn(1, number, *size) for number, size in zip(channels, sizes)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., D)`` in [-1, 1], the last axis x, y (, t), to
         ``(..., out_channels)``."""
         points = x.reshape(1, *[1] * (x.shape[-1] - 1), -1, x.shape[-1])
         features = [
-            F.grid_sample(
-                grid, points, padding_mode='border', align_corners=False)
+            F.grid_sample(grid, points, padding_mode='border', align_corners=False)
             for grid in self.grids
         ]
         joined = torch.cat(features, 1).flatten(2)[0].t()
@@ -98,11 +95,7 @@ class TimeGrid(nn.Module):
         std (float): Of the initial values. Defaults to 0.1.
     """
 
-    def __init__(self,
-                 frames: int,
-                 channels: int,
-                 size: Sequence[int],
-                 std: float = 0.1) -> None:
+    def __init__(self, frames: int, channels: int, size: Sequence[int], std: float = 0.1) -> None:
         super().__init__()
         self.maps = nn.Parameter(std * torch.randn(frames, channels, *size))
 

@@ -1,6 +1,7 @@
 """The INRe block: the paper's Sec. 2.2, in one place for every network."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Iterator, Optional
 
 import torch.utils.checkpoint as cp
 from mmengine.model import BaseModule
@@ -55,19 +56,21 @@ class INReBlock(BaseModule):
             output channels differ.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: Optional[int] = None,
-                 compression: float = 2,
-                 hidden_channels: Optional[int] = None,
-                 order: str = 'mlp-conv-mlp',
-                 kernel_size: int = 3,
-                 residual: bool = True,
-                 drop_path_rate: float = 0.,
-                 with_cp: bool = False,
-                 norm_cfg: Optional[dict] = dict(type='BN'),
-                 act_cfg: Optional[dict] = dict(type='GELU'),
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int | None = None,
+        compression: float = 2,
+        hidden_channels: int | None = None,
+        order: str = 'mlp-conv-mlp',
+        kernel_size: int = 3,
+        residual: bool = True,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        norm_cfg: dict | None = dict(type='BN'),
+        act_cfg: dict | None = dict(type='GELU'),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         # mmcv.cnn costs half a second to import: paid when a net is built.
         from mmcv.cnn import ConvModule, build_activation_layer
@@ -76,26 +79,28 @@ class INReBlock(BaseModule):
         out_channels = out_channels or in_channels
         if hidden_channels is None:
             if compression <= 0:
-                raise ValueError('compression must be positive, got '
-                                 f'{compression}.')
+                raise ValueError(f'compression must be positive, got {compression}.')
             hidden_channels = round(in_channels / compression)
         if hidden_channels < 1:
             raise ValueError(
                 f'compression={compression} leaves no channel of '
-                f'{in_channels}; use a coefficient of at most {in_channels}.')
+                f'{in_channels}; use a coefficient of at most {in_channels}.'
+            )
         kinds = order.split('-')
         if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
             raise ValueError(
                 f"Unknown block order '{order}': join two or more of 'mlp' "
-                "and 'conv' by '-', for example 'mlp-conv-mlp'.")
+                "and 'conv' by '-', for example 'mlp-conv-mlp'."
+            )
         if kernel_size % 2 == 0:
             raise ValueError(
-                f'kernel_size must be odd to keep the size of the map, got '
-                f'{kernel_size}.')
+                f'kernel_size must be odd to keep the size of the map, got {kernel_size}.'
+            )
         if residual and in_channels != out_channels:
             raise ValueError(
                 f'A residual needs equal widths, got {in_channels} input and '
-                f'{out_channels} output channels; set residual=False.')
+                f'{out_channels} output channels; set residual=False.'
+            )
         self.residual = residual
         self.with_cp = with_cp
 
@@ -113,12 +118,12 @@ class INReBlock(BaseModule):
                     padding=kernel // 2,
                     norm_cfg=norm_cfg,
                     # the last activation comes after the residual
-                    act_cfg=None if last else act_cfg))
+                    act_cfg=None if last else act_cfg,
+                )
+            )
         self.layers = nn.Sequential(*layers)
-        self.drop_path = DropPath(
-            drop_path_rate) if drop_path_rate else nn.Identity()
-        self.act = build_activation_layer(
-            act_cfg) if act_cfg else nn.Identity()
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        self.act = build_activation_layer(act_cfg) if act_cfg else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C_out, H, W)``."""
@@ -127,7 +132,8 @@ class INReBlock(BaseModule):
                 self._forward,
                 x,
                 use_reentrant=False,
-                context_fn=lambda: (nullcontext(), self._recomputing()))
+                context_fn=lambda: (nullcontext(), self._recomputing()),
+            )
         return self._forward(x)
 
     @contextmanager
@@ -136,7 +142,7 @@ class INReBlock(BaseModule):
         norms = [m for m in self.modules() if isinstance(m, _BatchNorm)]
         kept = [(m.momentum, m.num_batches_tracked) for m in norms]
         for norm in norms:
-            norm.momentum, norm.num_batches_tracked = 0., None
+            norm.momentum, norm.num_batches_tracked = 0.0, None
         try:
             yield
         finally:

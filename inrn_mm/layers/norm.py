@@ -1,4 +1,5 @@
 """Normalisation over the channels of an image-shaped tensor."""
+
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 

@@ -2,11 +2,11 @@
 
 ``python -m inrn_mm.utils.collect_env`` prints the table for a bug report.
 """
+
 import argparse
 import importlib
 import importlib.metadata
 import platform
-from typing import Dict, List
 
 NEEDED = ('torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'inrn_mm')
 # A machine that only classifies needs no mmdet, one that only detects no
@@ -14,7 +14,7 @@ NEEDED = ('torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'inrn_mm')
 OPTIONAL = ('torchvision', 'mmdet', 'mmpretrain', 'pycocotools')
 
 
-def collect_env() -> Dict[str, str]:
+def collect_env() -> dict[str, str]:
     """Versions of what the package runs on.
 
     The mm stack comes from two publishers under the same import names, and
@@ -26,6 +26,7 @@ def collect_env() -> Dict[str, str]:
         imported.
     """
     from mmengine.utils.dl_utils import collect_env as collect_base_env
+
     base = collect_base_env()
     distributions = importlib.metadata.packages_distributions()
     env = {'system': platform.platform(), 'Python': platform.python_version()}
@@ -33,8 +34,7 @@ def collect_env() -> Dict[str, str]:
         try:
             module = importlib.import_module(name)
         except Exception as error:  # a broken install raises anything
-            absent = (
-                isinstance(error, ModuleNotFoundError) and error.name == name)
+            absent = isinstance(error, ModuleNotFoundError) and error.name == name
             reason = (str(error).splitlines() or [repr(error)])[0][:200]
             env[name] = 'missing' if absent else f'broken ({reason})'
             continue
@@ -43,17 +43,16 @@ def collect_env() -> Dict[str, str]:
         if version is None:
             version = importlib.metadata.version(wheels[0]) if wheels else '?'
         others = [w for w in wheels if w.replace('-', '_') != name]
-        env[name] = version + (f" ({', '.join(others)})" if others else '')
+        env[name] = version + (f' ({", ".join(others)})' if others else '')
         if len(wheels) > 1:  # removing or upgrading one breaks the other
             env[name] += ': keep one, they share a folder'
-    env['GPU'] = ', '.join(v for k, v in base.items()
-                           if k.startswith('GPU ')) or 'none'
+    env['GPU'] = ', '.join(v for k, v in base.items() if k.startswith('GPU ')) or 'none'
     for name in ('NVCC', 'GCC'):
         env[name] = base.get(name, 'none')
     return env
 
 
-def problems(env: Dict[str, str]) -> List[str]:
+def problems(env: dict[str, str]) -> list[str]:
     """What keeps the package from running, one sentence each.
 
     Args:
@@ -63,9 +62,9 @@ def problems(env: Dict[str, str]) -> List[str]:
         list[str]: Empty if all is well.
     """
     return [
-        f'{name} is {version}' for name, version in env.items()
-        if version.startswith('broken') or (
-            version == 'missing' and name in NEEDED)
+        f'{name} is {version}'
+        for name, version in env.items()
+        if version.startswith('broken') or (version == 'missing' and name in NEEDED)
     ]
 
 
@@ -80,22 +79,25 @@ def check_ops(device: str = 'cpu') -> None:
         RuntimeError: If NMS or RoIAlign (forward and backward) fail there.
     """
     import torch
+
     try:
         from mmcv.ops import RoIAlign, nms
-        boxes = torch.tensor([[0., 0, 4, 4], [0, 0, 4, 5], [8, 8, 9, 9]],
-                             device=device)
-        _, kept = nms(boxes, torch.tensor([.9, .8, .7], device=device), 0.5)
+
+        boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 5], [8, 8, 9, 9]], device=device)
+        _, kept = nms(boxes, torch.tensor([0.9, 0.8, 0.7], device=device), 0.5)
         maps = torch.rand(1, 2, 8, 8, device=device, requires_grad=True)
-        rois = torch.tensor([[0., 0, 0, 4, 4]], device=device)
+        rois = torch.tensor([[0.0, 0, 0, 4, 4]], device=device)
         RoIAlign(2)(maps, rois).sum().backward()
     except Exception as error:
         raise RuntimeError(
             f"mmcv's compiled ops do not run on {device} ({error}): build "
-            'them for this torch with `bash tools/setup_env.sh`.') from error
+            'them for this torch with `bash tools/setup_env.sh`.'
+        ) from error
     if kept.tolist() != [0, 2] or not maps.grad.any():
         raise RuntimeError(
             f"mmcv's compiled ops give wrong results on {device}: rebuild "
-            'them for this torch with `bash tools/setup_env.sh`.')
+            'them for this torch with `bash tools/setup_env.sh`.'
+        )
 
 
 def main() -> None:
@@ -106,11 +108,13 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(
         description='Print the versions in use and check the compiled ops.',
-        epilog='example: python -m inrn_mm.utils.collect_env --device cpu')
+        epilog='example: python -m inrn_mm.utils.collect_env --device cpu',
+    )
     parser.add_argument(
         '--device',
         choices=['cpu', 'cuda'],
-        help='where to run the ops (default: a GPU if torch sees one)')
+        help='where to run the ops (default: a GPU if torch sees one)',
+    )
     args = parser.parse_args()
     env = collect_env()
     wrong = problems(env)
@@ -118,15 +122,15 @@ def main() -> None:
     for name, version in env.items():
         print(f'{name:<{width}}  {version}')
     if wrong:
-        raise SystemExit(f"error: {'; '.join(wrong)}: run "
-                         '`bash tools/setup_env.sh`.')
+        raise SystemExit(f'error: {"; ".join(wrong)}: run `bash tools/setup_env.sh`.')
     import torch
+
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         check_ops(device)
     except RuntimeError as error:
         raise SystemExit(f'error: {error}') from None
-    print(f"{'mmcv ops':<{width}}  NMS and RoIAlign run on {device}")
+    print(f'{"mmcv ops":<{width}}  NMS and RoIAlign run on {device}')
 
 
 if __name__ == '__main__':

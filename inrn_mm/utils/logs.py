@@ -1,10 +1,10 @@
 """What mmengine's logger leaves in a work_dir."""
+
 import json
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 
-def find_logs(path: Path) -> List[Path]:
+def find_logs(path: Path) -> list[Path]:
     """Files of logged values, one for each time a training was started.
 
     Args:
@@ -17,13 +17,10 @@ def find_logs(path: Path) -> List[Path]:
     """
     if path.is_file():
         return [path]
-    return sorted({
-        *path.glob('*/vis_data/scalars.json'),
-        *path.glob('vis_data/scalars.json')
-    })
+    return sorted({*path.glob('*/vis_data/scalars.json'), *path.glob('vis_data/scalars.json')})
 
 
-def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
+def read_scalars(path: Path) -> tuple[list[dict], list[dict]]:
     """Read the logged values of a training, resumed ones included.
 
     Args:
@@ -37,8 +34,8 @@ def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
         the metrics. Where a run was resumed, the later log counts. Logs
         without a loss are those of tests and left out.
     """
-    train: Dict[int, dict] = {}
-    val: Dict[int, dict] = {}
+    train: dict[int, dict] = {}
+    val: dict[int, dict] = {}
     for file in find_logs(path):
         new_train, new_val = _read(file)
         for lines, new in (train, new_train), (val, new_val):
@@ -53,7 +50,7 @@ def read_scalars(path: Path) -> Tuple[List[dict], List[dict]]:
     return lines, [val[i] for i in sorted(val)]
 
 
-def _read(file: Path) -> Tuple[Dict[int, dict], Dict[int, dict]]:
+def _read(file: Path) -> tuple[dict[int, dict], dict[int, dict]]:
     """Lines of training and of validation in one file, by their step."""
     train, val = {}, {}
     last = 0
@@ -64,17 +61,14 @@ def _read(file: Path) -> Tuple[Dict[int, dict], Dict[int, dict]]:
             continue
         if 'loss' in line:
             last = line['iter'] = line.pop('step')
-            line['losses'] = {
-                k: v
-                for k, v in line.items() if k.startswith('loss_')
-            }
+            line['losses'] = {k: v for k, v in line.items() if k.startswith('loss_')}
             train[last] = line
         else:  # its step is an epoch
             val[line['step']] = dict(line, iter=last)
     return train, val
 
 
-def read_metrics(work_dir: Path) -> Dict[str, float]:
+def read_metrics(work_dir: Path) -> dict[str, float]:
     """Read what ``tools/test.py`` has measured.
 
     Args:

@@ -1,4 +1,5 @@
 """The machine, in a line for reports."""
+
 import platform
 import re
 from pathlib import Path
@@ -21,8 +22,7 @@ def describe(device: str = 'cpu') -> str:
         name = torch.cuda.get_device_name(device)
     else:
         cpu = Path('/proc/cpuinfo')
-        found = re.search(r'model name\s*: (.*)', cpu.read_text()) \
-            if cpu.exists() else None
+        found = re.search(r'model name\s*: (.*)', cpu.read_text()) if cpu.exists() else None
         name = found.group(1) if found else platform.processor()
         count = torch.get_num_threads()
         name += f', {count} thread' + 's' * (count > 1)

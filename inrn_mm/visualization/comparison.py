@@ -1,10 +1,11 @@
 """Trainings beside each other: one table and one picture."""
+
 import csv
 import json
+from collections.abc import Sequence
 from math import isclose
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Dict, List, Optional, Sequence
 
 from ..engine.runs import RECORD
 from ..utils.logs import read_scalars
@@ -38,8 +39,9 @@ def read_run(folder: Path, metrics: Sequence[str]) -> dict:
             known = {key for line in val for key in line}
             known |= {key for line in train for key in line if 'loss' in key}
             known = sorted(known - {'iter', 'step', 'losses'})
-            raise ValueError(f"{folder} has not logged '{metric}'; it has "
-                             f"{', '.join(known) or 'nothing'}.")
+            raise ValueError(
+                f"{folder} has not logged '{metric}'; it has {', '.join(known) or 'nothing'}."
+            )
         tail = max(1, len(values) // 10) if 'loss' in metric else 1
         run['values'][metric] = mean(values[-tail:])
     run['step_time'] = median(line['time'] for line in train)
@@ -49,10 +51,12 @@ def read_run(folder: Path, metrics: Sequence[str]) -> dict:
     return run
 
 
-def summarize(runs: Sequence[dict],
-              metrics: Sequence[str],
-              baseline: Optional[str] = None,
-              published: Optional[Dict[str, float]] = None) -> List[dict]:
+def summarize(
+    runs: Sequence[dict],
+    metrics: Sequence[str],
+    baseline: str | None = None,
+    published: dict[str, float] | None = None,
+) -> list[dict]:
     """One row for each method, in the order of the runs.
 
     Args:
@@ -70,7 +74,7 @@ def summarize(runs: Sequence[dict],
         ``memory`` (largest), ``added_params`` and ``published`` (None where
         there is no figure).
     """
-    groups: Dict[str, List[dict]] = {}
+    groups: dict[str, list[dict]] = {}
     for run in runs:
         groups.setdefault(run['method'], []).append(run)
     rows = []
@@ -82,14 +86,16 @@ def summarize(runs: Sequence[dict],
             memory=max(run['memory'] for run in group),
             added_params=group[0].get('added_params'),
             published=(published or {}).get(method),
-            metrics={})
+            metrics={},
+        )
         for metric in metrics:
             values = [run['values'][metric] for run in group]
             row['metrics'][metric] = dict(
                 values=values,
                 mean=mean(values),
                 std=stdev(values) if len(values) > 1 else None,
-                gain=None)
+                gain=None,
+            )
         rows.append(row)
     reference = next((r for r in rows if r['method'] == baseline), None)
     for row in rows if reference else []:
@@ -98,7 +104,7 @@ def summarize(runs: Sequence[dict],
                 new, old = cell['mean'], reference['metrics'][metric]['mean']
                 # float32 metrics that are equal differ in their mean
                 equal = isclose(new, old, rel_tol=1e-6)
-                cell['gain'] = 0. if equal else new - old
+                cell['gain'] = 0.0 if equal else new - old
     return rows
 
 
@@ -116,8 +122,13 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
     metrics = list(rows[0]['metrics'])
     compared = any(row['published'] is not None for row in rows)
     head = [
-        'method', 'seeds', *['published'] * compared, *metrics, 'step (s)',
-        'memory (MB)', 'loss parameters'
+        'method',
+        'seeds',
+        *['published'] * compared,
+        *metrics,
+        'step (s)',
+        'memory (MB)',
+        'loss parameters',
     ]
     lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
     for row in rows:
@@ -127,31 +138,33 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
             cells.append('-' if known is None else f'{known:.4g}')
         for metric in metrics:
             cell = row['metrics'][metric]
-            text = f"{cell['mean']:.4g}"
+            text = f'{cell["mean"]:.4g}'
             if cell['std'] is not None:
-                text += f" ± {cell['std']:.2g}"
+                text += f' ± {cell["std"]:.2g}'
             if cell['gain'] is not None:
-                text += f" ({cell['gain']:+.3g})"
+                text += f' ({cell["gain"]:+.3g})'
             cells.append(text)
         params = row['added_params']
         cells += [
-            f"{row['step_time']:.3g}", f"{row['memory']:.0f}",
-            '-' if params is None else f'{params:,}'
+            f'{row["step_time"]:.3g}',
+            f'{row["memory"]:.0f}',
+            '-' if params is None else f'{params:,}',
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     memory = ', '.join(sorted({run['memory_of'] for run in runs}))
     machines = '; '.join(sorted({run['machine'] for run in runs}))
-    options = ' '.join(
-        dict.fromkeys(o for run in runs for o in run['options'])) or 'none'
+    options = ' '.join(dict.fromkeys(o for run in runs for o in run['options'])) or 'none'
     lines += [
         '',
         'Mean ± standard deviation of the sample over the seeds (gain over '
         'the baseline). A metric is that of the last evaluation, a loss the '
         'mean of the last tenth of the log; step is the median of the logged '
         f'time of an iteration; memory is the peak of the {memory}; loss '
-        'parameters are those that training needs and inference does not.' +
-        f" Published: {metrics[0]} as the method's source has it, not ours." *
-        compared, '', f'Machine: {machines}. Options: `{options}`.'
+        'parameters are those that training needs and inference does not.'
+        + f" Published: {metrics[0]} as the method's source has it, not ours."
+        * compared,
+        '',
+        f'Machine: {machines}. Options: `{options}`.',
     ]
     return '\n'.join(lines) + '\n'
 
@@ -166,18 +179,33 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
     metrics = list(rows[0]['metrics'])
     with open(path, 'w', newline='') as file:
         writer = csv.writer(file)
-        writer.writerow([
-            'method', 'seeds', *(f'{metric} {what}' for metric in metrics
-                                 for what in ('mean', 'std', 'gain')),
-            'step_time', 'memory', 'added_params', 'published'
-        ])
+        writer.writerow(
+            [
+                'method',
+                'seeds',
+                *(f'{metric} {what}' for metric in metrics for what in ('mean', 'std', 'gain')),
+                'step_time',
+                'memory',
+                'added_params',
+                'published',
+            ]
+        )
         for row in rows:
-            writer.writerow([
-                row['method'], ' '.join(map(str, row['seeds'])),
-                *(row['metrics'][metric][what] for metric in metrics
-                  for what in ('mean', 'std', 'gain')), row['step_time'],
-                row['memory'], row['added_params'], row['published']
-            ])
+            writer.writerow(
+                [
+                    row['method'],
+                    ' '.join(map(str, row['seeds'])),
+                    *(
+                        row['metrics'][metric][what]
+                        for metric in metrics
+                        for what in ('mean', 'std', 'gain')
+                    ),
+                    row['step_time'],
+                    row['memory'],
+                    row['added_params'],
+                    row['published'],
+                ]
+            )
 
 
 def draw(rows: Sequence[dict], path: Path) -> None:
@@ -190,8 +218,10 @@ def draw(rows: Sequence[dict], path: Path) -> None:
         path (Path): Of the picture.
     """
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     metrics = list(rows[0]['metrics'])
     names = [row['method'] for row in rows]
     places = range(len(rows))
@@ -199,21 +229,25 @@ def draw(rows: Sequence[dict], path: Path) -> None:
         1,
         len(metrics) + 1,
         figsize=(3 + 4 * (len(metrics) + 1), 1.5 + 0.4 * len(rows)),
-        sharey=True)
+        sharey=True,
+    )
     for axis, metric in zip(axes, metrics):
         cells = [row['metrics'][metric] for row in rows]
-        axis.errorbar([cell['mean'] for cell in cells],
-                      places,
-                      xerr=[cell['std'] or 0 for cell in cells],
-                      fmt='s',
-                      capsize=4)
+        axis.errorbar(
+            [cell['mean'] for cell in cells],
+            places,
+            xerr=[cell['std'] or 0 for cell in cells],
+            fmt='s',
+            capsize=4,
+        )
         for place, cell in zip(places, cells):
-            axis.plot(
-                cell['values'], [place] * len(cell['values']), 'k.', alpha=0.5)
+            axis.plot(cell['values'], [place] * len(cell['values']), 'k.', alpha=0.5)
         if metric == metrics[0]:
-            known = [(row['published'], place)
-                     for row, place in zip(rows, places)
-                     if row['published'] is not None]
+            known = [
+                (row['published'], place)
+                for row, place in zip(rows, places)
+                if row['published'] is not None
+            ]
             if known:
                 axis.plot(*zip(*known), 'r*', label='published')
                 axis.legend(fontsize=8)

@@ -1,5 +1,4 @@
 """Pictures of what a network sees: features of student and teacher."""
-from typing import List, Tuple
 
 import numpy as np
 import torch
@@ -15,11 +14,10 @@ from ..distillation.distiller import KnowledgeDistiller
 from ..distillation.taps import Recorder, Tap
 from ..distillation.teacher import probe
 
-Feature = Tuple[str, Tensor]
+Feature = tuple[str, Tensor]
 
 
-def load_batch(cfg: Config, image: str,
-               model: BaseModel) -> Tuple[dict, np.ndarray]:
+def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndarray]:
     """An image as the config's test pipeline gives it to the model.
 
     Args:
@@ -35,20 +33,17 @@ def load_batch(cfg: Config, image: str,
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    steps = [
-        step for step in dataset.pipeline
-        if 'LoadAnnotations' not in str(step['type'])
-    ]
+    steps = [step for step in dataset.pipeline if 'LoadAnnotations' not in str(step['type'])]
     data = Compose(steps)(dict(img_path=image, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]))
     pixels = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
     picture = np.zeros((*batch['inputs'].shape[2:], 3), np.uint8)
-    picture[:pixels.shape[0], :pixels.shape[1]] = pixels
+    picture[: pixels.shape[0], : pixels.shape[1]] = pixels
     return batch, picture
 
 
 @torch.no_grad()
-def paired_features(model: BaseModel, batch: dict) -> List[List[Feature]]:
+def paired_features(model: BaseModel, batch: dict) -> list[list[Feature]]:
     """Maps of a network, each beside its teacher's.
 
     Args:
@@ -69,11 +64,14 @@ def paired_features(model: BaseModel, batch: dict) -> List[List[Feature]]:
         maps = model.backbone(inputs)
         return [[(f'backbone[{i}]', value[0])] for i, value in enumerate(maps)]
     pairs = list(
-        dict.fromkeys((loss.teacher, *pair)
-                      for loss, pairs in zip(model.distill_losses, model.taps)
-                      for pair in pairs))
+        dict.fromkeys(
+            (loss.teacher, *pair)
+            for loss, pairs in zip(model.distill_losses, model.taps)
+            for pair in pairs
+        )
+    )
 
-    def taught(name: str) -> List[Tap]:
+    def taught(name: str) -> list[Tap]:
         return [t for teacher, _, t in pairs if teacher == name]
 
     own = [s for _, s, _ in pairs] + taught('self')
@@ -82,14 +80,21 @@ def paired_features(model: BaseModel, batch: dict) -> List[List[Feature]]:
         if taught(name):
             teacher.load(like=next(model.parameters()))
             features[name] = teacher(inputs, samples, taught(name))
-    rows = [[(f'student {s}', features['self'][s][0]),
-             (f"{'student' if name == 'self' else name} {t}",
-              features[name][t][0])] for name, s, t in pairs]
-    return [[(name, value[0]) for name, value in row] for row in rows
-            if all(value.ndim == 4 for _, value in row)]
+    rows = [
+        [
+            (f'student {s}', features['self'][s][0]),
+            (f'{"student" if name == "self" else name} {t}', features[name][t][0]),
+        ]
+        for name, s, t in pairs
+    ]
+    return [
+        [(name, value[0]) for name, value in row]
+        for row in rows
+        if all(value.ndim == 4 for _, value in row)
+    ]
 
 
-def record(net: BaseModel, taps: List[Tap], inputs: Tensor, samples) -> dict:
+def record(net: BaseModel, taps: list[Tap], inputs: Tensor, samples) -> dict:
     """Record one forward, which ends where the last feature is made.
 
     Args:
@@ -107,8 +112,7 @@ def record(net: BaseModel, taps: List[Tap], inputs: Tensor, samples) -> dict:
     return recorder.features
 
 
-def draw_features(rows: List[List[Feature]], picture: np.ndarray,
-                  out: str) -> None:
+def draw_features(rows: list[list[Feature]], picture: np.ndarray, out: str) -> None:
     """Draw heat maps (norm over the channels) over the picture, in a grid.
 
     Args:
@@ -121,23 +125,21 @@ def draw_features(rows: List[List[Feature]], picture: np.ndarray,
         ValueError: If there is nothing to draw.
     """
     if not rows:
-        raise ValueError('None of the features is a map: there is nothing to '
-                         'draw.')
+        raise ValueError('None of the features is a map: there is nothing to draw.')
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     columns = max(map(len, rows))
     height = 3.2 * picture.shape[0] / picture.shape[1] + 0.35
     figure, axes = plt.subplots(
-        len(rows),
-        columns,
-        figsize=(3.2 * columns, height * len(rows)),
-        squeeze=False)
+        len(rows), columns, figsize=(3.2 * columns, height * len(rows)), squeeze=False
+    )
     for cells, row in zip(axes, rows):
         for axis, (name, value) in zip(cells, row):
             axis.imshow(_heat_map(value, picture))
-            axis.set_title(
-                f"{name}  {'x'.join(map(str, value.shape))}", fontsize=8)
+            axis.set_title(f'{name}  {"x".join(map(str, value.shape))}', fontsize=8)
         for axis in cells:
             axis.axis('off')
     figure.tight_layout()

@@ -1,5 +1,6 @@
 """Pictures of what classifiers say of small images."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -21,10 +22,9 @@ def draw_image(image: np.ndarray, side: int = 180) -> np.ndarray:
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
-def draw_scores(scores: Sequence[float],
-                truth: int,
-                classes: Sequence[str],
-                side: int = 180) -> np.ndarray:
+def draw_scores(
+    scores: Sequence[float], truth: int, classes: Sequence[str], side: int = 180
+) -> np.ndarray:
     """The scores of all classes as bars, the strongest one marked.
 
     Args:
@@ -52,15 +52,14 @@ def draw_scores(scores: Sequence[float],
         if i == truth:
             cv2.circle(picture, (middle, side - 10), 9, RIGHT, 1, cv2.LINE_AA)
     text = f'{classes[guess]}  {100 * float(scores[guess]):.0f} %'
-    _write(picture, text, (side // 2, 17), 0.5,
-           RIGHT if guess == truth else WRONG)
+    _write(picture, text, (side // 2, 17), 0.5, RIGHT if guess == truth else WRONG)
     return picture
 
 
-def _write(picture: np.ndarray, text: str, centre: tuple, scale: float,
-           colour: tuple) -> None:
+def _write(picture: np.ndarray, text: str, centre: tuple, scale: float, colour: tuple) -> None:
     """Text whose middle is at a place of its base line."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     width = cv2.getTextSize(text, font, scale, 1)[0][0]
-    cv2.putText(picture, text, (centre[0] - width // 2, centre[1]), font,
-                scale, colour, 1, cv2.LINE_AA)
+    cv2.putText(
+        picture, text, (centre[0] - width // 2, centre[1]), font, scale, colour, 1, cv2.LINE_AA
+    )

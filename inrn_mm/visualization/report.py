@@ -1,10 +1,11 @@
 """A report as one self-contained HTML page."""
+
 import base64
 import io
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from .report_template import TEMPLATE
 
-Curve = Sequence[Tuple[float, float]]
+Curve = Sequence[tuple[float, float]]
 # One colour for each model, the same on all plots of a page.
 COLOURS = ('#4063d8', '#d1495b', '#2a9d6f', '#b07aa1', '#e08e0b', '#5f6b7a')
 
@@ -37,14 +38,11 @@ class ReportPage:
         >>> page.write('report.html')
     """
 
-    def __init__(self,
-                 title: str,
-                 lead: str = '',
-                 facts: Optional[Dict[str, str]] = None) -> None:
+    def __init__(self, title: str, lead: str = '', facts: dict[str, str] | None = None) -> None:
         self.title = title
         self.lead = lead
         self.facts = facts or {}
-        self.sections: List[dict] = []
+        self.sections: list[dict] = []
 
     def section(self, title: str, text: str = '') -> None:
         """Begin a section with a heading and a paragraph.
@@ -55,11 +53,13 @@ class ReportPage:
         """
         self.sections.append(dict(title=title, text=text, blocks=[]))
 
-    def table(self,
-              columns: Sequence[str],
-              rows: Sequence[Sequence[str]],
-              caption: str = '',
-              best: Sequence[Tuple[int, int]] = ()) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        caption: str = '',
+        best: Sequence[tuple[int, int]] = (),
+    ) -> None:
         """Add a table; the first column is its rows' heading.
 
         Args:
@@ -75,14 +75,9 @@ class ReportPage:
         for row in rows:
             if len(row) != len(columns):
                 raise ValueError(
-                    f'A row has {len(row)} cells, the table {len(columns)} '
-                    f'columns: {list(row)}')
-        self._add(
-            'table',
-            columns=columns,
-            rows=rows,
-            caption=caption,
-            best=set(best))
+                    f'A row has {len(row)} cells, the table {len(columns)} columns: {list(row)}'
+                )
+        self._add('table', columns=columns, rows=rows, caption=caption, best=set(best))
 
     def figure(self, figure: Figure, caption: str = '') -> None:
         """Add a matplotlib figure, as SVG.
@@ -92,17 +87,12 @@ class ReportPage:
             caption (str): Shown below. Defaults to ''.
         """
         buffer = io.BytesIO()
-        figure.savefig(
-            buffer, format='svg', bbox_inches='tight', metadata={'Date': None})
-        self._add(
-            'figure',
-            source=_data_uri('image/svg+xml', buffer.getvalue()),
-            caption=caption)
+        figure.savefig(buffer, format='svg', bbox_inches='tight', metadata={'Date': None})
+        self._add('figure', source=_data_uri('image/svg+xml', buffer.getvalue()), caption=caption)
 
-    def pictures(self,
-                 columns: Sequence[str],
-                 rows: Sequence[Sequence[np.ndarray]],
-                 caption: str = '') -> None:
+    def pictures(
+        self, columns: Sequence[str], rows: Sequence[Sequence[np.ndarray]], caption: str = ''
+    ) -> None:
         """Add a grid of pictures.
 
         Args:
@@ -115,9 +105,10 @@ class ReportPage:
             'pictures',
             columns=columns,
             rows=[[picture_uri(picture) for picture in row] for row in rows],
-            caption=caption)
+            caption=caption,
+        )
 
-    def commands(self, commands: Sequence[Tuple[str, str]]) -> None:
+    def commands(self, commands: Sequence[tuple[str, str]]) -> None:
         """Add commands to copy.
 
         Args:
@@ -133,16 +124,14 @@ class ReportPage:
 
     def render(self) -> str:
         """str: The page."""
-        template = Environment(
-            autoescape=True, trim_blocks=True,
-            lstrip_blocks=True).from_string(TEMPLATE)
+        template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+            TEMPLATE
+        )
         return template.render(
-            title=self.title,
-            lead=self.lead,
-            facts=self.facts,
-            sections=self.sections)
+            title=self.title, lead=self.lead, facts=self.facts, sections=self.sections
+        )
 
-    def write(self, path: Union[str, Path]) -> Path:
+    def write(self, path: str | Path) -> Path:
         """Write the page; a reader never sees half of it.
 
         Args:
@@ -159,9 +148,9 @@ class ReportPage:
         return path
 
 
-def plot_curves(panels: Dict[str, Dict[str, Curve]],
-                xlabel: str = 'iteration',
-                markers: Sequence[str] = ()) -> Figure:
+def plot_curves(
+    panels: dict[str, dict[str, Curve]], xlabel: str = 'iteration', markers: Sequence[str] = ()
+) -> Figure:
     """Plot curves, one panel for each quantity, two in a row.
 
     A name has the same colour in all panels; a panel without curves is left
@@ -178,18 +167,11 @@ def plot_curves(panels: Dict[str, Dict[str, Curve]],
         Figure: Not bound to pyplot.
     """
     panels = {
-        quantity: {
-            name: curve
-            for name, curve in curves.items() if len(curve)
-        }
+        quantity: {name: curve for name, curve in curves.items() if len(curve)}
         for quantity, curves in panels.items()
     }
-    panels = {
-        quantity: curves
-        for quantity, curves in panels.items() if curves
-    }
-    names = list(
-        dict.fromkeys(n for curves in panels.values() for n in curves))
+    panels = {quantity: curves for quantity, curves in panels.items() if curves}
+    names = list(dict.fromkeys(n for curves in panels.values() for n in curves))
     columns = min(len(panels), 2)
     rows = math.ceil(len(panels) / 2)
     figure = Figure(figsize=(5 * max(columns, 1), 3 * max(rows, 1)))
@@ -202,7 +184,8 @@ def plot_curves(panels: Dict[str, Dict[str, Curve]],
                 marker='o' if quantity in markers else None,
                 markersize=4,
                 linewidth=1.6,
-                label=name)
+                label=name,
+            )
         axes.set_title(quantity, fontsize=10, loc='left')
         axes.set_xlabel(xlabel, fontsize=9)
         axes.tick_params(labelsize=8)

@@ -17,13 +17,16 @@ def count(model):
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
-@pytest.mark.parametrize('arch, compression, classes, paper', [
-    ('m', 1, 1000, 14),
-    ('m', 2, 1000, 5.7),
-    ('l', 1, 1000, 57),
-    ('l', 2, 1000, 21),
-    ('s', 0.5, 100, 2.86),
-])
+@pytest.mark.parametrize(
+    'arch, compression, classes, paper',
+    [
+        ('m', 1, 1000, 14),
+        ('m', 2, 1000, 5.7),
+        ('l', 1, 1000, 57),
+        ('l', 2, 1000, 21),
+        ('s', 0.5, 100, 2.86),
+    ],
+)
 def test_parameters_are_those_of_table_2(arch, compression, classes, paper):
     """Within 4 % with the linear head."""
     model = INRN(arch, compression=compression)
@@ -34,17 +37,13 @@ def test_parameters_are_those_of_table_2(arch, compression, classes, paper):
 @pytest.mark.parametrize('arch', ['m', 'l'])
 def test_both_stackings_have_the_same_number_of_blocks(arch):
     """Table 3, Before and After."""
-    after, before = (
-        INRN.arch_settings[name]['depths']
-        for name in (arch, f'{arch}-uniform'))
+    after, before = (INRN.arch_settings[name]['depths'] for name in (arch, f'{arch}-uniform'))
     assert sum(after) == sum(before) and after != before
 
 
-@pytest.mark.parametrize('stem, strides', [
-    ('conv7', [4, 8, 16, 32]),
-    ('deep', [4, 8, 16, 32]),
-    ('conv3', [1, 2, 4, 8]),
-])
+@pytest.mark.parametrize(
+    'stem, strides', [('conv7', [4, 8, 16, 32]), ('deep', [4, 8, 16, 32]), ('conv3', [1, 2, 4, 8])]
+)
 def test_strides(stem, strides):
     outs = INRN(TINY, stem=stem)(torch.rand(1, 3, 64, 96))
     assert [tuple(x.shape) for x in outs] == [
@@ -76,8 +75,7 @@ def test_norm_eval_keeps_the_statistics():
     model = INRN(TINY, norm_eval=True).train()
     before = copy.deepcopy(dict(model.named_buffers()))
     model(torch.rand(2, 3, 32, 32))
-    assert all(
-        torch.equal(before[name], b) for name, b in model.named_buffers())
+    assert all(torch.equal(before[name], b) for name, b in model.named_buffers())
     assert model.stages[0][0].training
     assert not model.stages[0][0].layers[0].bn.training
 
@@ -92,7 +90,8 @@ def test_arguments_reach_the_blocks():
         drop_path_rate=0.2,
         with_cp=True,
         norm_cfg=dict(type='GN', num_groups=2),
-        act_cfg=dict(type='ReLU'))
+        act_cfg=dict(type='ReLU'),
+    )
     blocks = [m for m in model.modules() if isinstance(m, INReBlock)]
     assert len(blocks) == sum(TINY['depths'])
     assert [b.layers[0].conv.kernel_size[0] for b in blocks] == [5] * 5
@@ -112,8 +111,7 @@ def test_found_from_every_scope(scope):
     init_default_scope(scope)
     for name in ('INRN', 'inrn_mm.INRN'):
         assert type(MODELS.build(dict(type=name, arch=TINY))) is INRN
-    assert type(MODELS.build(dict(type='INReBlock',
-                                  in_channels=8))) is INReBlock
+    assert type(MODELS.build(dict(type='INReBlock', in_channels=8))) is INReBlock
 
 
 def test_every_parameter_gets_a_gradient():
@@ -151,10 +149,7 @@ def test_pretrained_init_reads_a_classifier_checkpoint(tmp_path, listed):
     nn.init.constant_(source.stages[0][0].layers[-1].bn.weight, 0.7)
     state = {f'backbone.{k}': v for k, v in source.state_dict().items()}
     torch.save(dict(state_dict=state), tmp_path / 'cls.pth')
-    cfg = dict(
-        type='Pretrained',
-        checkpoint=str(tmp_path / 'cls.pth'),
-        prefix='backbone.')
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'cls.pth'), prefix='backbone.')
     model = INRN(TINY, init_cfg=[cfg] if listed else cfg)
     model.init_weights()
     for name, value in source.state_dict().items():
@@ -175,22 +170,20 @@ def test_bf16_autocast_and_channels_last_stay_close():
     model = INRN(TINY).eval()
     x = torch.rand(2, 3, 64, 64)
     expected = model(x)
-    last = model.to(memory_format=torch.channels_last)(
-        x.to(memory_format=torch.channels_last))
+    last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
     assert last[0].is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(last, expected, atol=1e-4, rtol=1e-4)
     with torch.autocast('cpu', torch.bfloat16):
         half = model(x)
     assert half[-1].dtype == torch.bfloat16
     for a, b in zip(half, expected):
-        assert nn.functional.cosine_similarity(a.float().flatten(),
-                                               b.flatten(), 0) > 0.999
+        assert nn.functional.cosine_similarity(a.float().flatten(), b.flatten(), 0) > 0.999
 
 
 def test_export_keeps_the_outputs():
     model = INRN(TINY).eval()
     x = torch.rand(1, 3, 64, 64)
-    program = torch.export.export(model, (x, ))
+    program = torch.export.export(model, (x,))
     torch.testing.assert_close(program.module()(x), model(x))
 
 
@@ -202,13 +195,11 @@ def test_onnx_export_keeps_the_outputs():
     file = io.BytesIO()
     # torch 2.1 has the one exporter and no word for it
     one = 'dynamo' not in inspect.signature(torch.onnx.export).parameters
-    torch.onnx.export(model, (x, ), file,
-                      **({} if one else dict(dynamo=False)))
+    torch.onnx.export(model, (x,), file, **({} if one else dict(dynamo=False)))
     session = onnxruntime.InferenceSession(file.getvalue())
     outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     for out, expected in zip(outs, model(x)):
-        torch.testing.assert_close(
-            torch.from_numpy(out), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(torch.from_numpy(out), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_compile_captures_one_graph():
@@ -218,23 +209,26 @@ def test_compile_captures_one_graph():
     torch.testing.assert_close(compiled(x), model(x))
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(arch='xl'), "Unknown arch 'xl'"),
-    (dict(arch=dict(widths=[8])), "needs 'widths' and 'depths'"),
-    (dict(arch=dict(widths=[8], depths=[1, 1])), '1 widths and 2 depths'),
-    (dict(stem='conv5'), "Unknown stem 'conv5'"),
-    (dict(out_indices=(0, 4)), 'Stage 4 of out_indices'),
-    (dict(frozen_stages=5), 'frozen_stages=5 does not exist'),
-    (dict(order='mlp-x'), "Unknown block order 'mlp-x'"),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(arch='xl'), "Unknown arch 'xl'"),
+        (dict(arch=dict(widths=[8])), "needs 'widths' and 'depths'"),
+        (dict(arch=dict(widths=[8], depths=[1, 1])), '1 widths and 2 depths'),
+        (dict(stem='conv5'), "Unknown stem 'conv5'"),
+        (dict(out_indices=(0, 4)), 'Stage 4 of out_indices'),
+        (dict(frozen_stages=5), 'frozen_stages=5 does not exist'),
+        (dict(order='mlp-x'), "Unknown block order 'mlp-x'"),
+    ],
+)
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         INRN(**{'arch': TINY, **kwargs})
 
 
-@pytest.mark.parametrize('arch, memory_format', [
-    ('s', torch.contiguous_format), ('m', torch.channels_last)
-])
+@pytest.mark.parametrize(
+    'arch, memory_format', [('s', torch.contiguous_format), ('m', torch.channels_last)]
+)
 def test_deployed_network_is_the_same(arch, memory_format):
     torch.manual_seed(0)
     model = INRN(arch)
@@ -257,8 +251,7 @@ def test_deployed_network_is_the_same(arch, memory_format):
     other = INRN(arch, norm_cfg=None).eval()
     other.load_state_dict(model.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(
-            other(x)[-1], folded[-1], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(other(x)[-1], folded[-1], rtol=1e-3, atol=1e-3)
 
 
 def test_norms_of_the_image_are_not_folded():

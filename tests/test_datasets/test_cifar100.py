@@ -1,4 +1,5 @@
 """CIFAR-100 in memory: reading it, batches, and what is said of bad files."""
+
 import hashlib
 import json
 import pickle
@@ -11,10 +12,14 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 pytest.importorskip('mmpretrain')
-from inrn_mm.classification import (BatchCropFlip, BatchCutout,  # noqa: E402
-                                    BatchPreprocessor, BatchRandAugment,
-                                    InMemoryCIFAR100)
-from inrn_mm.datasets import cifar100_files  # noqa: E402
+from inrn_mm.classification import (
+    BatchCropFlip,
+    BatchCutout,
+    BatchPreprocessor,
+    BatchRandAugment,
+    InMemoryCIFAR100,
+)
+from inrn_mm.datasets import cifar100_files
 
 COUNTS = dict(train=20, test=10)
 
@@ -22,15 +27,13 @@ COUNTS = dict(train=20, test=10)
 def contents(split):
     rng = np.random.default_rng(len(split))
     number = COUNTS[split]
-    return (rng.integers(0, 256, (number, 32, 32, 3),
-                         dtype=np.uint8), rng.integers(0, 100, number))
+    return (rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8), rng.integers(0, 100, number))
 
 
 def original(split):
     images, labels = contents(split)
     data = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
-    return pickle.dumps(
-        dict(data=data, fine_labels=labels.tolist()), protocol=2)
+    return pickle.dumps(dict(data=data, fine_labels=labels.tolist()), protocol=2)
 
 
 @pytest.fixture
@@ -62,16 +65,16 @@ def archive(tmp_path, folder, sums):
 @pytest.fixture
 def sheets(tmp_path, monkeypatch):
     from PIL import Image
+
     monkeypatch.setattr(cifar100_files, 'SPLITS', COUNTS)
     root = tmp_path / 'sheets'
     root.mkdir()
     for split in COUNTS:
         images, labels = contents(split)
         sheet = np.zeros((1600, 32, 32, 3), np.uint8)
-        sheet[:len(images)] = images
+        sheet[: len(images)] = images
         sheet = sheet.reshape(40, 40, 32, 32, 3).swapaxes(1, 2)
-        Image.fromarray(sheet.reshape(1280, 1280, 3)).save(
-            root / f'{split}_00.webp', lossless=True)
+        Image.fromarray(sheet.reshape(1280, 1280, 3)).save(root / f'{split}_00.webp', lossless=True)
         np.save(root / f'{split}_labels.npy', labels.astype(np.uint8))
     return root
 
@@ -83,8 +86,7 @@ def read(root, split='train'):
 def test_all_forms_hold_the_same(folder, archive, sheets):
     for split in COUNTS:
         images, labels = contents(split)
-        for root in (folder, folder / 'cifar-100-python', archive.parent,
-                     sheets):
+        for root in (folder, folder / 'cifar-100-python', archive.parent, sheets):
             found = read(root, split)
             np.testing.assert_array_equal(found[0], images)
             np.testing.assert_array_equal(found[1], labels)
@@ -92,12 +94,13 @@ def test_all_forms_hold_the_same(folder, archive, sheets):
 
 def test_sums_are_those_of_mmpretrain():
     from mmpretrain.datasets import CIFAR100
+
     assert cifar100_files.published_sums() == {
         'cifar-100-python.tar.gz': CIFAR100.tgz_md5,
         'train': CIFAR100.train_list[0][1],
-        'test': CIFAR100.test_list[0][1]
+        'test': CIFAR100.test_list[0][1],
     }
-    assert cifar100_files.URL == CIFAR100.url
+    assert CIFAR100.url == cifar100_files.URL
 
 
 def test_missing_names_the_folder_and_the_download(tmp_path):
@@ -109,8 +112,7 @@ def test_missing_names_the_folder_and_the_download(tmp_path):
 
 @pytest.mark.parametrize('form', ['folder', 'archive'])
 def test_damaged_original(form, folder, archive):
-    path = archive if form == 'archive' else \
-        folder / 'cifar-100-python' / 'train'
+    path = archive if form == 'archive' else folder / 'cifar-100-python' / 'train'
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -123,9 +125,8 @@ def test_original_runs_no_code(folder, sums):
     """Even with a sum that somebody changed, too."""
 
     class Evil:
-
         def __reduce__(self):
-            return print, ('code ran', )
+            return print, ('code ran',)
 
     path = folder / 'cifar-100-python' / 'train'
     path.write_bytes(pickle.dumps(Evil(), protocol=2))
@@ -136,6 +137,7 @@ def test_original_runs_no_code(folder, sums):
 
 def test_damaged_sheets(sheets):
     from PIL import Image
+
     path = sheets / 'train_00.webp'
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ValueError, match='train_00.webp is damaged'):
@@ -148,10 +150,15 @@ def test_damaged_sheets(sheets):
         read(sheets, 'test')
 
 
-@pytest.mark.parametrize('change', [
-    lambda labels: labels[:0], lambda labels: labels[:-1],
-    lambda labels: labels + 100, lambda labels: labels.astype(np.float32)
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda labels: labels[:0],
+        lambda labels: labels[:-1],
+        lambda labels: labels + 100,
+        lambda labels: labels.astype(np.float32),
+    ],
+)
 def test_damaged_labels_of_sheets(sheets, change):
     path = sheets / 'train_labels.npy'
     np.save(path, change(np.load(path)))
@@ -181,8 +188,7 @@ def test_batch_is_its_samples(folder):
     for i, index in enumerate([3, 0, 7]):
         single = dataset[index]
         assert torch.equal(batch['inputs'][i], single['inputs'])
-        assert torch.equal(single['inputs'],
-                           torch.from_numpy(images[index]).permute(2, 0, 1))
+        assert torch.equal(single['inputs'], torch.from_numpy(images[index]).permute(2, 0, 1))
         for sample in (batch['data_samples'][i], single['data_samples']):
             assert sample.gt_label.tolist() == [labels[index]]
             assert sample.sample_idx == index
@@ -192,8 +198,7 @@ def test_classes_and_indices(folder):
     labels = contents('train')[1]
     names = InMemoryCIFAR100.METAINFO['classes']
     wanted = [int(labels[1]), int(labels[0])]
-    dataset = InMemoryCIFAR100(
-        str(folder), metainfo=dict(classes=[names[i] for i in wanted]))
+    dataset = InMemoryCIFAR100(str(folder), metainfo=dict(classes=[names[i] for i in wanted]))
     kept = [wanted.index(x) for x in labels if x in wanted]
     assert dataset.labels.tolist() == kept
     assert len(InMemoryCIFAR100(str(folder), indices=5)) == 5
@@ -214,9 +219,10 @@ def loader(folder, **dataset):
             num_workers=0,
             collate_fn=dict(type='collate_in_memory'),
             sampler=dict(type='DefaultSampler', shuffle=True),
-            dataset=dict(
-                type='InMemoryCIFAR100', data_root=str(folder), **dataset)),
-        seed=0)
+            dataset=dict(type='InMemoryCIFAR100', data_root=str(folder), **dataset),
+        ),
+        seed=0,
+    )
 
 
 def test_dataloader_takes_batches(folder, monkeypatch):
@@ -243,21 +249,25 @@ def normalised(images, **kwargs):
 
 def test_crop_and_flip_are_windows_of_the_padded_image():
     images = torch.randint(1, 256, (64, 3, 8, 8), dtype=torch.uint8)
-    padded = torch.nn.functional.pad(images, (2, ) * 4)
+    padded = torch.nn.functional.pad(images, (2,) * 4)
     found = set()
     for image, out in zip(padded, BatchCropFlip(2)(images)):
-        matches = [(y, x, flip) for y in range(5) for x in range(5)
-                   for flip in (False, True) if torch.equal(
-                       image[:, y:y + 8,
-                             x:x + 8].flip(2) if flip else image[:, y:y + 8,
-                                                                 x:x + 8], out)
-                   ]
+        matches = [
+            (y, x, flip)
+            for y in range(5)
+            for x in range(5)
+            for flip in (False, True)
+            if torch.equal(
+                image[:, y : y + 8, x : x + 8].flip(2) if flip else image[:, y : y + 8, x : x + 8],
+                out,
+            )
+        ]
         assert len(matches) == 1
         found.update(matches)
     # they are drawn for each image
     assert len(found) > 20
     assert {flip for *_, flip in found} == {False, True}
-    assert torch.equal(BatchCropFlip(0, flip_prob=1.)(images), images.flip(3))
+    assert torch.equal(BatchCropFlip(0, flip_prob=1.0)(images), images.flip(3))
 
 
 def test_cutout_is_one_square():
@@ -279,7 +289,7 @@ def test_randaugment_draws_for_each_image():
 @pytest.mark.parametrize('name', BatchRandAugment().variants)
 def test_each_operation(name):
     images = torch.randint(20, 200, (2, 3, 16, 16), dtype=torch.uint8)
-    augment = BatchRandAugment(magnitude=10.)
+    augment = BatchRandAugment(magnitude=10.0)
     out = augment.apply_one(*name, images)
     assert out.shape == images.shape and out.dtype == torch.uint8
     assert not torch.equal(out, images)
@@ -294,9 +304,8 @@ def test_preprocessor_augments_in_training_only():
     images = torch.randint(256, (4, 3, 8, 8), dtype=torch.uint8)
     plain = normalised(images)
     crop = BatchPreprocessor(
-        mean=[129.3, 124.1, 112.4],
-        std=[68.2, 65.4, 70.4],
-        transforms=[dict(type='BatchCropFlip')])
+        mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4], transforms=[dict(type='BatchCropFlip')]
+    )
     assert torch.equal(crop(dict(inputs=images), False)['inputs'], plain)
     assert not torch.equal(crop(dict(inputs=images), True)['inputs'], plain)
     torch.manual_seed(3)
@@ -317,16 +326,17 @@ def test_teacher_of_another_normalisation():
     from mmpretrain.models import ClsDataPreprocessor
 
     from inrn_mm.distillation.inputs import InputAdapter
+
     images = torch.randint(256, (2, 3, 8, 8), dtype=torch.uint8)
-    student = BatchPreprocessor(
-        mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4])
-    teacher = ClsDataPreprocessor(mean=[100., 90., 80.], std=[1., 2., 3.])
+    student = BatchPreprocessor(mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4])
+    teacher = ClsDataPreprocessor(mean=[100.0, 90.0, 80.0], std=[1.0, 2.0, 3.0])
     batch = student(dict(inputs=images), True)['inputs']
     torch.testing.assert_close(
         InputAdapter(student, teacher)(batch),
         teacher(dict(inputs=images))['inputs'],
         rtol=0,
-        atol=1e-3)
+        atol=1e-3,
+    )
 
 
 def test_real_images(data_root):
@@ -337,21 +347,19 @@ def test_real_images(data_root):
     assert dataset.images.shape == (10000, 3, 32, 32)
     assert torch.bincount(dataset.labels).tolist() == [100] * 100
     # apples and oranges are redder than clouds and sharks
-    redness = (dataset.images[:, 0].float() -
-               dataset.images[:, 2].float()).mean((1, 2))
+    redness = (dataset.images[:, 0].float() - dataset.images[:, 2].float()).mean((1, 2))
     classes = dataset.metainfo['classes']
     red, blue = (
-        torch.cat(
-            [redness[dataset.labels == classes.index(name)]
-             for name in names]).mean()
-        for names in (('apple', 'orange'), ('cloud', 'shark')))
+        torch.cat([redness[dataset.labels == classes.index(name)] for name in names]).mean()
+        for names in (('apple', 'orange'), ('cloud', 'shark'))
+    )
     assert red > blue + 50
 
 
 def test_data_folder_comes_from_the_environment(monkeypatch):
     from pathlib import Path
-    path = Path(__file__).parents[2] / \
-        'configs/classification/resnet20_cifar100.py'
+
+    path = Path(__file__).parents[2] / 'configs/classification/resnet20_cifar100.py'
     assert Config.fromfile(path).data_root == 'data/cifar100'
     monkeypatch.setenv('INRN_CIFAR100_ROOT', '/elsewhere')
     cfg = Config.fromfile(path)

@@ -1,4 +1,5 @@
 """The demo set: exact, deterministic, split cleanly, never half made."""
+
 import json
 
 import cv2
@@ -7,29 +8,29 @@ import pytest
 from pycocotools.coco import COCO
 
 from inrn_mm.datasets import demo_coco
-from inrn_mm.datasets.demo_coco import (DemoCocoSettings, compose_image,
-                                        encode_rle, load_glyphs,
-                                        load_photographs, make_demo_coco)
+from inrn_mm.datasets.demo_coco import (
+    DemoCocoSettings,
+    compose_image,
+    encode_rle,
+    load_glyphs,
+    load_photographs,
+    make_demo_coco,
+)
 
 SETTINGS = DemoCocoSettings(train=30, val=12, size=96, tiny=0.3, crowd=0.3)
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    return make_demo_coco(
-        tmp_path_factory.mktemp('demo') / 'set', SETTINGS, progress=False)
+    return make_demo_coco(tmp_path_factory.mktemp('demo') / 'set', SETTINGS, progress=False)
 
 
 def annotations(folder, split):
-    return json.loads(
-        (folder / f'annotations/instances_{split}2017.json').read_text())
+    return json.loads((folder / f'annotations/instances_{split}2017.json').read_text())
 
 
 def files(folder):
-    return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in folder.rglob('*') if p.is_file()
-    }
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
 
 
 def test_layout_is_that_of_coco(folder):
@@ -37,11 +38,9 @@ def test_layout_is_that_of_coco(folder):
         content = annotations(folder, split)
         assert len(content['images']) == number
         for image in content['images']:
-            picture = cv2.imread(
-                str(folder / f'{split}2017' / image['file_name']))
+            picture = cv2.imread(str(folder / f'{split}2017' / image['file_name']))
             assert picture.shape == (image['height'], image['width'], 3)
-        assert [c['name']
-                for c in content['categories']] == list(demo_coco.DIGIT_NAMES)
+        assert [c['name'] for c in content['categories']] == list(demo_coco.DIGIT_NAMES)
         ids = [a['id'] for a in content['annotations']]
         assert len(set(ids)) == len(ids) > number
 
@@ -60,9 +59,7 @@ def test_boxes_and_areas_are_those_of_the_visible_masks(folder):
 def test_objects_of_an_image_share_no_pixel(folder):
     coco = COCO(folder / 'annotations/instances_train2017.json')
     for image_id in coco.getImgIds():
-        masks = [
-            coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(image_id))
-        ]
+        masks = [coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(image_id))]
         assert np.sum(masks, axis=0).max() == 1
 
 
@@ -71,8 +68,9 @@ def test_masks_cover_the_painted_pixels():
     photographs = {'black': np.zeros((200, 400, 3), np.uint8)}
     rng = np.random.default_rng(0)
     for _ in range(5):
-        image, _, objects = compose_image(rng, 'train', SETTINGS, photographs,
-                                          load_glyphs(SETTINGS)['train'])
+        image, _, objects = compose_image(
+            rng, 'train', SETTINGS, photographs, load_glyphs(SETTINGS)['train']
+        )
         covered = np.any([o['mask'] for o in objects], axis=0)
         bright = image.max(axis=2) > 0.5 * 215
         # where one digit's rim lies on another, colours mix
@@ -88,9 +86,7 @@ def test_crowds_and_tiny_digits_are_there(folder):
 
 def test_splits_share_no_digit_and_no_pixel_of_a_photograph(folder):
     train, val = annotations(folder, 'train'), annotations(folder, 'val')
-    samples = [{i
-                for a in s['annotations']
-                for i in a['digit_samples']} for s in (train, val)]
+    samples = [{i for a in s['annotations'] for i in a['digit_samples']} for s in (train, val)]
     assert samples[0] and samples[1] and not samples[0] & samples[1]
     right_edges, left_edges = {}, {}
     for image in train['images']:
@@ -124,8 +120,7 @@ def test_a_complete_set_is_reused_and_another_replaced(tmp_path):
     (out / 'mark').touch()
     make_demo_coco(out, settings, progress=False)
     assert (out / 'mark').exists()
-    make_demo_coco(
-        out, DemoCocoSettings(train=2, val=1, size=64), progress=False)
+    make_demo_coco(out, DemoCocoSettings(train=2, val=1, size=64), progress=False)
     assert not (out / 'mark').exists()
     assert len(list((out / 'train2017').iterdir())) == 2
 
@@ -149,11 +144,14 @@ def test_a_folder_of_the_user_is_not_overwritten(tmp_path):
     assert (tmp_path / 'thesis.tex').exists()
 
 
-@pytest.mark.parametrize('wrong, message', [
-    (dict(train=0), 'at least one image per split'),
-    (dict(size=32), 'too small for digits'),
-    (dict(classes=11), 'there are 10 digits'),
-])
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (dict(train=0), 'at least one image per split'),
+        (dict(size=32), 'too small for digits'),
+        (dict(classes=11), 'there are 10 digits'),
+    ],
+)
 def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         DemoCocoSettings(**wrong)
@@ -161,10 +159,10 @@ def test_settings_out_of_range_are_refused(wrong, message):
 
 def test_run_lengths_decode_to_the_mask():
     from pycocotools import mask as coco_mask
+
     rng = np.random.default_rng(0)
     shape = (3, 4)
-    masks = rng.random((7, 5)) > 0.5, np.ones(shape, bool), np.zeros(
-        shape, bool)
+    masks = rng.random((7, 5)) > 0.5, np.ones(shape, bool), np.zeros(shape, bool)
     for mask in masks:
         rle = encode_rle(mask)
         decoded = coco_mask.decode(coco_mask.frPyObjects(rle, *rle['size']))
@@ -174,13 +172,13 @@ def test_run_lengths_decode_to_the_mask():
 def test_photographs_are_files_of_installed_packages():
     photographs = load_photographs()
     assert {'china', 'flower'} <= set(photographs)
-    assert all(p.ndim == 3 and p.dtype == np.uint8
-               for p in photographs.values())
+    assert all(p.ndim == 3 and p.dtype == np.uint8 for p in photographs.values())
 
 
 def test_mmdet_reads_boxes_masks_and_crowds(folder):
     pytest.importorskip('mmdet')
     from mmdet.datasets import CocoDataset
+
     dataset = CocoDataset(
         data_root=str(folder),
         ann_file='annotations/instances_train2017.json',
@@ -188,8 +186,9 @@ def test_mmdet_reads_boxes_masks_and_crowds(folder):
         metainfo=dict(classes=SETTINGS.names),
         pipeline=[
             dict(type='mmdet.LoadImageFromFile'),
-            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True)
-        ])
+            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
+        ],
+    )
     assert len(dataset) == SETTINGS.train
     samples = [dataset[i] for i in range(len(dataset))]
     assert any(s['gt_ignore_flags'].any() for s in samples)

@@ -1,4 +1,5 @@
 """The teacher's options, against the plain float32 path."""
+
 import copy
 
 import pytest
@@ -26,9 +27,9 @@ def build(pairs=PAIRS, options=None, **kwargs):
     torch.manual_seed(0)
     model = MODELS.build(
         toy_config(
-            losses=[dict(type='StageMSELoss', pairs=pairs)],
-            teacher_options=options,
-            **kwargs))
+            losses=[dict(type='StageMSELoss', pairs=pairs)], teacher_options=options, **kwargs
+        )
+    )
     model.init_weights()
     trained_norms(model.teacher.net)
     return model.train()
@@ -63,8 +64,7 @@ def test_losses_are_those_of_the_plain_teacher(options, on, tolerance):
         assert model.teacher.acceleration.active == on
         for name, value in plain.items():
             assert value.dtype == losses[name].dtype == torch.float32
-            torch.testing.assert_close(
-                losses[name], value, rtol=tolerance, atol=0)
+            torch.testing.assert_close(losses[name], value, rtol=tolerance, atol=0)
     sum(losses.values()).backward()
     assert not any(p.requires_grad for p in model.teacher.net.parameters())
     assert not any(m.training for m in model.teacher.net.modules())
@@ -83,7 +83,8 @@ def test_folding_leaves_no_norm_to_compute():
         'backbone.stages.1.0',  # the convolution's output
         'backbone.stages.1.1:input',
         'backbone.stages.1.1',  # the norm's output, overwritten by the ReLU
-    ])
+    ],
+)
 def test_tapped_layers_are_not_folded(layer):
     pairs = [(1, layer), (2, 2)]
     plain, model = build(pairs), build(pairs, dict(fold_bn=True))
@@ -99,12 +100,12 @@ def test_overhaul_margins_are_those_of_the_unfolded_norms():
     loss = dict(
         type='OverhaulLoss',
         pairs=[(1, 'backbone.stages.1.0')],
-        margin_layers=['backbone.stages.1.1'])
+        margin_layers=['backbone.stages.1.1'],
+    )
     margins = []
     for options in (None, dict(fold_bn=True)):
         torch.manual_seed(0)
-        model = MODELS.build(
-            toy_config(losses=[loss], teacher_options=options))
+        model = MODELS.build(toy_config(losses=[loss], teacher_options=options))
         trained_norms(model.teacher.net)
         model.init_weights()
         model(**toy_batch(model), mode='loss')
@@ -129,18 +130,15 @@ def test_option_that_changes_the_features_switches_itself_off(monkeypatch):
     """A convolution that standardises its weights must not be folded."""
 
     class Standardized(nn.Conv2d):
-
         def forward(self, x):
-            return nn.functional.conv2d(x, self.weight.sign(), self.bias,
-                                        self.stride, self.padding)
+            return nn.functional.conv2d(x, self.weight.sign(), self.bias, self.stride, self.padding)
 
     model = build(options=dict(fold_bn=True, channels_last=True))
     stage = model.teacher.net.backbone.stages[1]
     stage[0] = Standardized(8, 12, 3, 2, 1).requires_grad_(False)
     plain = copy.deepcopy(model.teacher.net)
     said = []
-    monkeypatch.setattr(acceleration, 'print_log',
-                        lambda text, *_: said.append(text))
+    monkeypatch.setattr(acceleration, 'print_log', lambda text, *_: said.append(text))
     distilled(model)
     assert model.teacher.acceleration.active == ['channels_last']
     assert "teacher's fold_bn is off: the cosine" in said[0]
@@ -177,18 +175,18 @@ def test_features_come_in_the_teachers_type():
     features = model.teacher(**batch, taps=taps)
     # ToyModel's stages end with a ReLU: the convolution's type is kept
     assert {f[0].dtype for f in features.values()} == {torch.bfloat16}
-    assert all(f[0].is_contiguous(memory_format=torch.channels_last)
-               for f in features.values())
+    assert all(f[0].is_contiguous(memory_format=torch.channels_last) for f in features.values())
 
 
 def test_each_teacher_has_its_own_options():
-    cfg = toy_config(losses=[
-        dict(type='StageMSELoss', pairs=[(i, i)], teacher=name, name=name)
-        for i, name in enumerate('ab')
-    ])
+    cfg = toy_config(
+        losses=[
+            dict(type='StageMSELoss', pairs=[(i, i)], teacher=name, name=name)
+            for i, name in enumerate('ab')
+        ]
+    )
     net = cfg['teacher']
-    cfg['teacher'] = dict(
-        a=dict(model=net), b=dict(model=net, options=dict(fold_bn=True)))
+    cfg['teacher'] = dict(a=dict(model=net), b=dict(model=net, options=dict(fold_bn=True)))
     cfg['teacher_options'] = dict(channels_last=True)
     model = MODELS.build(cfg)
     model(**toy_batch(model), mode='loss')

@@ -1,4 +1,5 @@
 """Distilling real detectors and classifiers of the mm packages."""
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -28,8 +29,7 @@ def detector(base, backbone, channels):
     if 'roi_head' in cfg:
         cfg.rpn_head.update(narrow)
         cfg.roi_head.bbox_roi_extractor.out_channels = 16
-        cfg.roi_head.bbox_head.update(
-            in_channels=16, fc_out_channels=16, num_classes=3)
+        cfg.roi_head.bbox_head.update(in_channels=16, fc_out_channels=16, num_classes=3)
         cfg.train_cfg.rcnn.sampler.num = 16
         cfg.train_cfg.rpn_proposal.nms_pre = 50
         cfg.test_cfg.rpn.nms_pre = 50
@@ -40,21 +40,21 @@ def detector(base, backbone, channels):
 
 def _configs():
     from pathlib import Path
+
     return Path(mmdet.__file__).parent / '.mim' / 'configs'
 
 
 def student(base, **kwargs):
-    return detector(base, dict(type='INRN', arch=TINY, **kwargs),
-                    TINY['widths'])
+    return detector(base, dict(type='INRN', arch=TINY, **kwargs), TINY['widths'])
 
 
 def teacher(base):
-    return detector(base, dict(type='ResNet', depth=18, base_channels=16),
-                    [16, 32, 64, 128])
+    return detector(base, dict(type='ResNet', depth=18, base_channels=16), [16, 32, 64, 128])
 
 
 def batch(model):
     from mmdet.testing import demo_mm_inputs
+
     data = demo_mm_inputs(2, [[3, 64, 64], [3, 48, 64]], num_classes=3)
     return model.data_preprocessor(data, True)
 
@@ -66,8 +66,9 @@ def distilled(base, pairs=None, distill_losses=None):
             student=student(base),
             teacher=teacher(base),
             allow_random_teacher=True,
-            distill_losses=distill_losses
-            or [dict(type='StageMSELoss', pairs=pairs)])).train()
+            distill_losses=distill_losses or [dict(type='StageMSELoss', pairs=pairs)],
+        )
+    ).train()
 
 
 @pytest.mark.parametrize('base', ['faster-rcnn_r50_fpn', 'retinanet_r50_fpn'])
@@ -76,10 +77,8 @@ def test_stage_features_need_the_teachers_backbone_only(base):
     net = model.teacher.net
     calls = []
     for name, child in net.named_children():
-        child.register_forward_hook(
-            lambda *_, name=name: calls.append(name))
-    net.backbone.register_forward_pre_hook(
-        lambda *_: calls.append('backbone'))
+        child.register_forward_hook(lambda *_, name=name: calls.append(name))
+    net.backbone.register_forward_pre_hook(lambda *_: calls.append('backbone'))
     losses = model(**batch(model), mode='loss')
     # not even the end of the backbone's forward, after the last stage
     assert calls == ['backbone']
@@ -99,20 +98,17 @@ def test_stage_features_need_the_teachers_backbone_only(base):
 def test_a_step_of_the_losses_on_fpn_levels(loss):
     """PKD, CWD, MGD, FGD and ReviewKD under Faster R-CNN."""
     pairs = [(f'neck[{i}]', f'neck[{i}]') for i in range(4)]
-    model = distilled(
-        'faster-rcnn_r50_fpn', distill_losses=[dict(loss, pairs=pairs)])
+    model = distilled('faster-rcnn_r50_fpn', distill_losses=[dict(loss, pairs=pairs)])
     losses = model(**batch(model), mode='loss')
     total, log = model.parse_losses(losses)
     assert all(value.isfinite() for value in log.values())
     terms = [
-        value for name, value in losses.items()
-        if name.startswith('loss_') and 'neck[' in name
+        value for name, value in losses.items() if name.startswith('loss_') and 'neck[' in name
     ]
     assert len(terms) == 4 and all(term > 0 for term in terms)
     weights = dict(model.backbone.named_parameters())
     # of the distillation alone, whatever the task teaches
-    gradients = torch.autograd.grad(
-        sum(terms), list(weights.values()), retain_graph=True)
+    gradients = torch.autograd.grad(sum(terms), list(weights.values()), retain_graph=True)
     for name, gradient in zip(weights, gradients):
         assert gradient.isfinite().all(), name
     assert sum(gradient.abs().sum() for gradient in gradients) > 0
@@ -146,7 +142,9 @@ def test_inrn_teacher_stops_at_the_stage():
             student=student('retinanet_r50_fpn'),
             teacher=student('retinanet_r50_fpn'),
             allow_random_teacher=True,
-            distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1)])]))
+            distill_losses=[dict(type='StageMSELoss', pairs=[(1, 1)])],
+        )
+    )
     calls = []
     for i, stage in enumerate(model.teacher.net.backbone.stages):
         stage.register_forward_pre_hook(lambda *_, i=i: calls.append(i))
@@ -154,10 +152,13 @@ def test_inrn_teacher_stops_at_the_stage():
     assert calls == [0, 1]
 
 
-@pytest.mark.parametrize('layer, same, message', [
-    ('roi_head.bbox_head.fc_cls', False, 'set same_proposals=True'),
-    ('roi_head.mask_head.conv_logits', True, 'is for the box head'),
-])
+@pytest.mark.parametrize(
+    'layer, same, message',
+    [
+        ('roi_head.bbox_head.fc_cls', False, 'set same_proposals=True'),
+        ('roi_head.mask_head.conv_logits', True, 'is for the box head'),
+    ],
+)
 def test_roi_layers_need_the_same_boxes(layer, same, message):
     tap = Tap(layer)
     with pytest.raises(ValueError, match=message):
@@ -168,8 +169,8 @@ def test_roi_logits_of_other_proposals_are_refused():
     logits = 'roi_head.bbox_head.fc_cls'
     with pytest.raises(ValueError, match='set same_proposals=True'):
         distilled(
-            'faster-rcnn_r50_fpn',
-            distill_losses=[dict(type='DISTLoss', pairs=[(logits, logits)])])
+            'faster-rcnn_r50_fpn', distill_losses=[dict(type='DISTLoss', pairs=[(logits, logits)])]
+        )
 
 
 def test_rpn_and_same_proposals_of_one_teacher():
@@ -177,12 +178,10 @@ def test_rpn_and_same_proposals_of_one_teacher():
     model = distilled(
         'faster-rcnn_r50_fpn',
         distill_losses=[
-            dict(
-                type='LogitKDLoss',
-                pairs=[(logits, logits)],
-                same_proposals=True),
-            dict(type='ChannelWiseLoss', pairs=[(rpn, rpn)])
-        ])
+            dict(type='LogitKDLoss', pairs=[(logits, logits)], same_proposals=True),
+            dict(type='ChannelWiseLoss', pairs=[(rpn, rpn)]),
+        ],
+    )
     losses = model(**batch(model), mode='loss')
     assert losses[f'loss_logit_kd.{logits}'] > 0
     assert losses[f'loss_channel_wise.{rpn}'] > 0
@@ -196,21 +195,20 @@ def test_logits_of_the_same_proposals():
         'faster-rcnn_r50_fpn',
         distill_losses=[
             dict(type='LogitKDLoss', pairs=[logits], same_proposals=True),
-            dict(
-                type='DecoupledKDLoss',
-                pairs=[logits],
-                same_proposals=True,
-                label_layer=labels),
-            dict(type='StageMSELoss', pairs=[(3, 3)])
-        ])
+            dict(type='DecoupledKDLoss', pairs=[logits], same_proposals=True, label_layer=labels),
+            dict(type='StageMSELoss', pairs=[(3, 3)]),
+        ],
+    )
     net = model.teacher.net
     net.rpn_head.forward = None  # would fail if called
     seen = []
     for side in (model.student, net):
         side.roi_head.bbox_roi_extractor.register_forward_pre_hook(
-            lambda _, args: seen.append(args[1]))
+            lambda _, args: seen.append(args[1])
+        )
         side.roi_head.bbox_head.fc_cls.register_forward_hook(
-            lambda _, args, out: seen.append(out.detach()))
+            lambda _, args, out: seen.append(out.detach())
+        )
     losses = model(**batch(model), mode='loss')
     boxes, student, same_boxes, scores = seen
     assert torch.equal(boxes, same_boxes)
@@ -233,24 +231,21 @@ def test_transformer_teacher():
         data_preprocessor=dict(num_classes=3),
         backbone=dict(
             type='VisionTransformer',
-            arch=dict(
-                embed_dims=16,
-                num_layers=2,
-                num_heads=2,
-                feedforward_channels=16),
+            arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=16),
             img_size=64,
-            patch_size=16),
-        head=dict(type='LinearClsHead', num_classes=3, in_channels=16))
+            patch_size=16,
+        ),
+        head=dict(type='LinearClsHead', num_classes=3, in_channels=16),
+    )
     model = MODELS.build(
         dict(
             type='KnowledgeDistiller',
             student=student('retinanet_r50_fpn'),
             teacher=vit,
             allow_random_teacher=True,
-            distill_losses=[
-                dict(
-                    type='StageMSELoss', pairs=[(2, 'backbone.layers.1')])
-            ])).train()
+            distill_losses=[dict(type='StageMSELoss', pairs=[(2, 'backbone.layers.1')])],
+        )
+    ).train()
     losses = model(**batch(model), mode='loss')
     assert losses['loss_stage_mse.stage2'] > 0
 
@@ -265,16 +260,18 @@ def test_prediction_equals_the_plain_detector():
         ours = model(**data, mode='predict')
         theirs = plain(**batch(plain), mode='predict')
     for a, b in zip(ours, theirs):
-        torch.testing.assert_close(a.pred_instances.bboxes,
-                                   b.pred_instances.bboxes)
+        torch.testing.assert_close(a.pred_instances.bboxes, b.pred_instances.bboxes)
     assert model.with_rpn and model.backbone is model.student.backbone
 
 
-@pytest.mark.parametrize('base, cfg', [
-    ('faster-rcnn_r50_fpn', dict()),
-    ('faster-rcnn_r50_fpn', dict(neck=dict(type='PAFPN'))),
-    ('retinanet_r50_fpn', dict()),
-])
+@pytest.mark.parametrize(
+    'base, cfg',
+    [
+        ('faster-rcnn_r50_fpn', dict()),
+        ('faster-rcnn_r50_fpn', dict(neck=dict(type='PAFPN'))),
+        ('retinanet_r50_fpn', dict()),
+    ],
+)
 def test_inrn_under_necks_and_heads(base, cfg):
     cfg_ = student(base)
     cfg_.merge_from_dict(cfg) if hasattr(cfg_, 'merge_from_dict') else [
@@ -290,7 +287,7 @@ def test_inrn_under_detr():
     """One map, as DETR takes it."""
     path = _configs() / 'detr' / 'detr_r50_8xb2-150e_coco.py'
     cfg = Config.fromfile(path).model
-    cfg.backbone = dict(type='INRN', arch=TINY, out_indices=(3, ))
+    cfg.backbone = dict(type='INRN', arch=TINY, out_indices=(3,))
     cfg.neck.in_channels = [16]
     cfg.neck.out_channels = 32
     cfg.num_queries = 5
@@ -317,32 +314,33 @@ def test_classifiers():
         return dict(
             _scope_='mmpretrain',
             type='ImageClassifier',
-            data_preprocessor=dict(num_classes=3, mean=[127.] * 3,
-                                   std=[50.] * 3),
+            data_preprocessor=dict(num_classes=3, mean=[127.0] * 3, std=[50.0] * 3),
             backbone=backbone,
             neck=dict(type='GlobalAveragePooling'),
-            head=dict(
-                type='LinearClsHead', num_classes=3, in_channels=channels))
+            head=dict(type='LinearClsHead', num_classes=3, in_channels=channels),
+        )
 
     model = MODELS.build(
         dict(
             type='KnowledgeDistiller',
-            student=classifier(
-                dict(type='INRN', arch=TINY, out_indices=3), 16),
-            teacher=classifier(
-                dict(type='ResNet_CIFAR', depth=18, base_channels=8), 64),
+            student=classifier(dict(type='INRN', arch=TINY, out_indices=3), 16),
+            teacher=classifier(dict(type='ResNet_CIFAR', depth=18, base_channels=8), 64),
             allow_random_teacher=True,
             distill_losses=[
                 dict(
                     type='StageMSELoss',
-                    pairs=[('backbone.stages.1', 1), (3, 3),
-                           ('head.fc', 'head.fc')])
-            ])).train()
+                    pairs=[('backbone.stages.1', 1), (3, 3), ('head.fc', 'head.fc')],
+                )
+            ],
+        )
+    ).train()
     data = model.data_preprocessor(
         dict(
             inputs=[torch.rand(3, 32, 32) * 255 for _ in range(2)],
-            data_samples=[DataSample().set_gt_label(i) for i in range(2)]),
-        True)
+            data_samples=[DataSample().set_gt_label(i) for i in range(2)],
+        ),
+        True,
+    )
     losses = model(**data, mode='loss')
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     assert all(p.grad is not None for p in model.parameters())

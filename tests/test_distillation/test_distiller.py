@@ -1,4 +1,5 @@
 """The rules of the distillation wrapper, on small networks."""
+
 import copy
 import gc
 import weakref
@@ -53,11 +54,8 @@ def test_loss_is_equation_3():
         align = model.distill_losses[0].align[i].conv
         aligned = nn.functional.conv2d(student[i], align.weight, align.bias)
         expected = (aligned - teacher[i]).square().mean()
-        torch.testing.assert_close(losses[f'loss_stage_mse.stage{i}'],
-                                   expected)
-    assert set(losses) == {
-        'loss_cls', *(f'loss_stage_mse.stage{i}' for i in range(3))
-    }
+        torch.testing.assert_close(losses[f'loss_stage_mse.stage{i}'], expected)
+    assert set(losses) == {'loss_cls', *(f'loss_stage_mse.stage{i}' for i in range(3))}
 
 
 def test_teacher_is_unchanged_by_training():
@@ -68,8 +66,7 @@ def test_teacher_is_unchanged_by_training():
     train_steps(model)
     after = model.teacher.net.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
-    assert not any(p.requires_grad or p.grad is not None
-                   for p in model.teacher.net.parameters())
+    assert not any(p.requires_grad or p.grad is not None for p in model.teacher.net.parameters())
 
 
 def test_dropout_and_drop_path_of_the_teacher_are_off():
@@ -91,8 +88,7 @@ def test_teacher_is_nobodys_child():
     teacher = set(map(id, model.teacher.net.parameters()))
     assert not teacher & set(map(id, model.parameters()))
     assert not any('teacher' in key for key in model.state_dict())
-    optim = build_optim_wrapper(
-        model, dict(optimizer=dict(type='SGD', lr=0.1)))
+    optim = build_optim_wrapper(model, dict(optimizer=dict(type='SGD', lr=0.1)))
     grouped = [p for g in optim.param_groups for p in g['params']]
     assert not teacher & set(map(id, grouped))
 
@@ -111,8 +107,7 @@ def test_parameter_names_are_the_plain_students():
     """So that paramwise options and layer decay work as without teacher."""
     model = build()
     plain = MODELS.build(dict(type='ToyModel'))
-    names = [n for n, _ in model.named_parameters()
-             if not n.startswith('distill_losses.')]
+    names = [n for n, _ in model.named_parameters() if not n.startswith('distill_losses.')]
     assert names == [n for n, _ in plain.named_parameters()]
 
 
@@ -143,21 +138,18 @@ def test_prediction_is_the_student_alone():
     model.distill_losses.forward = None
     batch = toy_batch(model)
     out = model(**batch, mode='predict')
-    torch.testing.assert_close(
-        torch.stack([s.scores for s in out]), model.student(batch['inputs']))
+    torch.testing.assert_close(torch.stack([s.scores for s in out]), model.student(batch['inputs']))
     assert torch.equal(model(batch['inputs']), model.student(batch['inputs']))
 
 
 def test_testing_needs_no_teacher_weights():
     """They are read when training begins."""
     cfg = toy_config()
-    cfg.update(
-        allow_random_teacher=False, teacher_checkpoint='nowhere/teacher.pth')
+    cfg.update(allow_random_teacher=False, teacher_checkpoint='nowhere/teacher.pth')
     model = MODELS.build(cfg).eval()
     model.test_step(
-        dict(
-            inputs=[torch.rand(3, 32, 32)],
-            data_samples=toy_batch(model, 1)['data_samples']))
+        dict(inputs=[torch.rand(3, 32, 32)], data_samples=toy_batch(model, 1)['data_samples'])
+    )
     with pytest.raises(FileNotFoundError, match='nowhere/teacher.pth'):
         model.init_weights()
 
@@ -172,8 +164,7 @@ def test_no_weights_for_the_teacher():
 def test_teacher_weights_are_those_of_the_checkpoint(tmp_path):
     teacher = MODELS.build(dict(type='ToyModel', widths=(8, 12, 16)))
     nn.init.constant_(teacher.fc.bias, 0.25)
-    save_checkpoint(
-        dict(state_dict=teacher.state_dict()), str(tmp_path / 't.pth'))
+    save_checkpoint(dict(state_dict=teacher.state_dict()), str(tmp_path / 't.pth'))
     model = build(teacher_checkpoint=str(tmp_path / 't.pth'))
     for key, value in teacher.state_dict().items():
         assert torch.equal(model.teacher.net.state_dict()[key], value), key
@@ -183,8 +174,7 @@ def test_teacher_weights_are_those_of_the_checkpoint(tmp_path):
 
 def test_checkpoint_of_another_network(tmp_path):
     other = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
-    save_checkpoint(
-        dict(state_dict=other.state_dict()), str(tmp_path / 'other.pth'))
+    save_checkpoint(dict(state_dict=other.state_dict()), str(tmp_path / 'other.pth'))
     with pytest.raises(ValueError, match='another architecture'):
         build(teacher_checkpoint=str(tmp_path / 'other.pth'))
 
@@ -200,12 +190,7 @@ def test_teacher_stops_at_the_deepest_layer():
 
 def test_no_teacher_work_while_all_weights_are_zero(at_iteration):
     schedule = dict(stop=5)
-    model = build(losses=[
-        dict(
-            type='StageMSELoss',
-            pairs=[(0, 0), (2, 2)],
-            schedule=schedule)
-    ])
+    model = build(losses=[dict(type='StageMSELoss', pairs=[(0, 0), (2, 2)], schedule=schedule)])
     at_iteration(4)
     losses = model(**toy_batch(model), mode='loss')
     assert losses['loss_stage_mse.stage0'] > 0
@@ -221,9 +206,7 @@ def test_no_teacher_work_while_all_weights_are_zero(at_iteration):
 
 def test_zero_weight_is_the_plain_run():
     """Same seed, same weights: the teacher takes no random numbers."""
-    model = build(losses=[
-        dict(type='StageMSELoss', pairs=[(0, 0)], weight=0.)
-    ])
+    model = build(losses=[dict(type='StageMSELoss', pairs=[(0, 0)], weight=0.0)])
     after_model = torch.rand(1)
     torch.manual_seed(0)
     plain = MODELS.build(dict(type='ToyModel'))
@@ -238,10 +221,8 @@ def test_zero_weight_is_the_plain_run():
 def test_weights_and_schedule(at_iteration):
     losses = [
         dict(
-            type='StageMSELoss',
-            pairs=[(0, 0), (1, 1)],
-            weight=[2., 0.5],
-            schedule=dict(warmup=1))
+            type='StageMSELoss', pairs=[(0, 0), (1, 1)], weight=[2.0, 0.5], schedule=dict(warmup=1)
+        )
     ]
     model = build(losses=losses)
     batch = toy_batch(model)
@@ -251,7 +232,7 @@ def test_weights_and_schedule(at_iteration):
         at_iteration(i)
         values.append(model(**batch, mode='loss'))
     plain = build().eval()(**batch, mode='loss')
-    for i, weight in enumerate((2., 0.5)):
+    for i, weight in enumerate((2.0, 0.5)):
         name = f'loss_stage_mse.stage{i}'
         torch.testing.assert_close(values[0][name] * 2, values[1][name])
         torch.testing.assert_close(values[1][name], weight * plain[name])
@@ -270,8 +251,10 @@ def test_features_are_released_after_the_loss():
     seen = []
     hooks = [
         net.backbone.stages[i].register_forward_hook(
-            lambda m, a, out: seen.append(weakref.ref(out)) or None)
-        for net in (model.teacher.net, model.student) for i in range(3)
+            lambda m, a, out: seen.append(weakref.ref(out)) or None
+        )
+        for net in (model.teacher.net, model.student)
+        for i in range(3)
     ]
     total(model(**toy_batch(model), mode='loss')).backward()
     for hook in hooks:
@@ -281,16 +264,16 @@ def test_features_are_released_after_the_loss():
     assert all(ref() is None for ref in seen)
 
 
-@pytest.mark.parametrize('cast', [
-    lambda m: m.double(), lambda m: m.to(torch.bfloat16),
-    lambda m: nn.Sequential(m).double()
-])
+@pytest.mark.parametrize(
+    'cast',
+    [lambda m: m.double(), lambda m: m.to(torch.bfloat16), lambda m: nn.Sequential(m).double()],
+)
 def test_teacher_follows_the_model(cast):
     model = build()
     batch = toy_batch(model)
     model(**batch, mode='loss')  # it is loaded
     cast(model)
-    dtype, = {p.dtype for p in model.parameters()}
+    (dtype,) = {p.dtype for p in model.parameters()}
     assert dtype != torch.float32
     batch['inputs'] = batch['inputs'].to(dtype)
     model(**batch, mode='loss')
@@ -309,11 +292,10 @@ def test_a_copy_that_moves_leaves_the_teacher():
 
 def test_teacher_sees_its_own_normalisation():
     """Other mean, standard deviation and channel order than the student."""
-    mean, std = [10., 20., 30.], [30., 20., 10.]
+    mean, std = [10.0, 20.0, 30.0], [30.0, 20.0, 10.0]
     model = build(teacher=dict(mean=mean, std=std, bgr_to_rgb=True))
     calls = []
-    model.teacher.net.register_forward_pre_hook(
-        lambda _, args: calls.append(args[0]))
+    model.teacher.net.register_forward_pre_hook(lambda _, args: calls.append(args[0]))
     model(**toy_batch(model), mode='loss')
     expected = toy_batch(model.teacher.net)['inputs']
     torch.testing.assert_close(calls[0], expected)
@@ -328,16 +310,14 @@ def test_bf16_autocast_keeps_the_loss_in_float32():
     reference = model(**batch, mode='loss')
     for name in losses:
         torch.testing.assert_close(
-            losses[name], reference[name], rtol=0.05, atol=0.02,
-            check_dtype=False)
+            losses[name], reference[name], rtol=0.05, atol=0.02, check_dtype=False
+        )
 
 
 def test_overwritten_layers_are_cloned():
     """A norm's output, which an in-place ReLU overwrites."""
     layer = 'backbone.stages.1.1'
-    model = build(losses=[
-        dict(type='StageMSELoss', pairs=[(layer, layer)])
-    ])
+    model = build(losses=[dict(type='StageMSELoss', pairs=[(layer, layer)])])
     assert model.teacher.clone and model._clone
     batch = toy_batch(model)
     loss = model(**batch, mode='loss')[f'loss_stage_mse.{layer}']
@@ -360,9 +340,7 @@ def test_sizes_are_aligned():
 
 
 def test_vectors_are_aligned_by_a_linear_layer():
-    model = build(losses=[
-        dict(type='StageMSELoss', pairs=[('fc:input', 'fc:input')])
-    ])
+    model = build(losses=[dict(type='StageMSELoss', pairs=[('fc:input', 'fc:input')])])
     assert isinstance(model.distill_losses[0].align[0].conv, nn.Linear)
     losses = model(**toy_batch(model), mode='loss')
     assert losses['loss_stage_mse.fc:input'] > 0
@@ -377,21 +355,31 @@ def test_a_model_is_seen_through_the_wrapper():
         model.nothing
 
 
-@pytest.mark.parametrize('losses, message', [
-    ([dict(type='StageMSELoss', pairs=[('backbone.stage.0', 0)])],
-     "no layer 'backbone.stage.0'; the nearest names"),
-    ([dict(type='StageMSELoss', pairs=[(5, 0)])], 'no stage 5'),
-    ([dict(type='StageMSELoss', pairs=[(0, 1, 2)])],
-     r'pairs must hold \(student layer, teacher layer\)'),
-    ([dict(type='StageMSELoss', pairs=[])], 'at least one pair'),
-    ([dict(type='StageMSELoss', pairs=[(0, 0), (1, 1)], weight=[1.])],
-     '2 pairs of layers but 1 weights'),
-    ([dict(type='StageMSELoss', pairs=[(0, 'fc')])],
-     r'student features of shape \(1, 4, \d+, \d+\) with teacher features of '
-     r'shape \(1, 3\)'),
-    ([dict(type='StageMSELoss', pairs=[(0, 0)])] * 2,
-     'give one of them another `name`'),
-])
+@pytest.mark.parametrize(
+    'losses, message',
+    [
+        (
+            [dict(type='StageMSELoss', pairs=[('backbone.stage.0', 0)])],
+            "no layer 'backbone.stage.0'; the nearest names",
+        ),
+        ([dict(type='StageMSELoss', pairs=[(5, 0)])], 'no stage 5'),
+        (
+            [dict(type='StageMSELoss', pairs=[(0, 1, 2)])],
+            r'pairs must hold \(student layer, teacher layer\)',
+        ),
+        ([dict(type='StageMSELoss', pairs=[])], 'at least one pair'),
+        (
+            [dict(type='StageMSELoss', pairs=[(0, 0), (1, 1)], weight=[1.0])],
+            '2 pairs of layers but 1 weights',
+        ),
+        (
+            [dict(type='StageMSELoss', pairs=[(0, 'fc')])],
+            r'student features of shape \(1, 4, \d+, \d+\) with teacher features of '
+            r'shape \(1, 3\)',
+        ),
+        ([dict(type='StageMSELoss', pairs=[(0, 0)])] * 2, 'give one of them another `name`'),
+    ],
+)
 def test_bad_losses(losses, message):
     with pytest.raises(ValueError, match=message):
         build(losses=losses)
@@ -406,12 +394,14 @@ def test_unknown_config_file():
 
 def test_model_from_a_config_file(tmp_path):
     path = tmp_path / 'student.py'
-    path.write_text("model = dict(type='ToyModel', widths=(5, 6, 7))\n"
-                    "data_preprocessor = dict(type='ImgDataPreprocessor', "
-                    'mean=[1., 2., 3.], std=[4., 5., 6.])\n')
+    path.write_text(
+        "model = dict(type='ToyModel', widths=(5, 6, 7))\n"
+        "data_preprocessor = dict(type='ImgDataPreprocessor', "
+        'mean=[1., 2., 3.], std=[4., 5., 6.])\n'
+    )
     model = build()
     cfg = toy_config()
     cfg['student'] = str(path)
     model = MODELS.build(cfg)
     assert model.backbone.stages[0][0].out_channels == 5
-    assert model.data_preprocessor.mean.flatten().tolist() == [1., 2., 3.]
+    assert model.data_preprocessor.mean.flatten().tolist() == [1.0, 2.0, 3.0]

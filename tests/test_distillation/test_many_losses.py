@@ -1,4 +1,5 @@
 """Several losses and teachers, the student as its own, what is logged."""
+
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -34,30 +35,34 @@ def iteration_0():
 def test_several_teachers():
     wide = dict(model=dict(type='ToyModel', widths=(8, 12, 16)))
     odd = dict(model=dict(type='ToyModel', widths=(5, 7, 9)))
-    model = build([
-        dict(type=MSE, pairs=[(1, 1)], teacher='wide', name='a'),
-        dict(type=MSE, pairs=[(1, 1)], teacher='odd', name='b')
-    ], teacher=dict(wide=wide, odd=odd))
-    assert [loss.align[0].conv.out_channels
-            for loss in model.distill_losses] == [12, 7]
+    model = build(
+        [
+            dict(type=MSE, pairs=[(1, 1)], teacher='wide', name='a'),
+            dict(type=MSE, pairs=[(1, 1)], teacher='odd', name='b'),
+        ],
+        teacher=dict(wide=wide, odd=odd),
+    )
+    assert [loss.align[0].conv.out_channels for loss in model.distill_losses] == [12, 7]
     losses = model(**toy_batch(model), mode='loss')
     assert losses['loss_a.stage1'] > 0 and losses['loss_b.stage1'] > 0
 
 
 def test_only_the_teachers_at_work_run():
     cfg = dict(model=dict(type='ToyModel'))
-    model = build([
-        dict(type=MSE, pairs=[(1, 1)], teacher='a'),
-        dict(type=MSE, pairs=[(0, 0)], teacher='b', weight=0.)
-    ], teacher=dict(a=cfg, b=cfg))
+    model = build(
+        [
+            dict(type=MSE, pairs=[(1, 1)], teacher='a'),
+            dict(type=MSE, pairs=[(0, 0)], teacher='b', weight=0.0),
+        ],
+        teacher=dict(a=cfg, b=cfg),
+    )
     model.teachers['b'].net.forward = None  # would fail if called
     model(**toy_batch(model), mode='loss')
 
 
 def test_student_teaches_itself():
     """Deep to shallow, the deep side without gradient."""
-    model = build([dict(type=MSE, pairs=[(0, 2)], teacher='self')],
-                  teacher=None)
+    model = build([dict(type=MSE, pairs=[(0, 2)], teacher='self')], teacher=None)
     batch = toy_batch(model)
     losses = model(**batch, mode='loss')
     losses['loss_stage_mse.stage0'].backward()
@@ -68,8 +73,10 @@ def test_student_teaches_itself():
 
 def pictures(model):
     """Names and shapes that are drawn side by side."""
-    return [[(name, tuple(value.shape)) for name, value in row]
-            for row in paired_features(model, toy_batch(model))]
+    return [
+        [(name, tuple(value.shape)) for name, value in row]
+        for row in paired_features(model, toy_batch(model))
+    ]
 
 
 def test_pictures_of_several_teachers_and_of_the_student_itself():
@@ -78,11 +85,14 @@ def test_pictures_of_several_teachers_and_of_the_student_itself():
         for name, widths in (('wide', (8, 12, 16)), ('odd', (5, 7, 9)))
     }
     teachers['idle'] = dict(model=dict(type='ToyModel'))
-    model = build([
-        dict(type=MSE, pairs=[(1, 1)], teacher='wide', name='a'),
-        dict(type=MSE, pairs=[(1, 1)], teacher='odd', name='b'),
-        dict(type=MSE, pairs=[(0, 2)], teacher='self')
-    ], teacher=teachers)
+    model = build(
+        [
+            dict(type=MSE, pairs=[(1, 1)], teacher='wide', name='a'),
+            dict(type=MSE, pairs=[(1, 1)], teacher='odd', name='b'),
+            dict(type=MSE, pairs=[(0, 2)], teacher='self'),
+        ],
+        teacher=teachers,
+    )
     model.teachers['idle'].net.forward = None  # would fail if called
     one, two = 'backbone[1]', 'backbone[2]'
     assert pictures(model) == [
@@ -93,9 +103,8 @@ def test_pictures_of_several_teachers_and_of_the_student_itself():
 
 
 def test_pictures_without_a_teacher():
-    model = build([dict(type=MSE, pairs=[(0, 2)], teacher='self')],
-                  teacher=None)
-    (_, deep), = pictures(model)
+    model = build([dict(type=MSE, pairs=[(0, 2)], teacher='self')], teacher=None)
+    ((_, deep),) = pictures(model)
     assert deep == ('student backbone[2]', (8, 4, 4))
 
 
@@ -105,31 +114,29 @@ def test_picture_of_the_last_of_several_calls():
     stages = model.backbone.stages
     stages[2][2] = stages[1][2]  # one ReLU for two stages
     batch = toy_batch(model)
-    ((_, drawn), _), = paired_features(model, batch)
+    (((_, drawn), _),) = paired_features(model, batch)
     expected = stages[2][:2](model.backbone(batch['inputs'])[1])
     assert drawn.min() < 0  # before the ReLU, which works in place
     torch.testing.assert_close(drawn, expected[0])
 
 
 def test_raw_and_weighted_are_logged():
-    model = build([
-        dict(type=MSE, pairs=[(0, 0)], weight=4.),
-        dict(type=MSE, pairs=[(1, 1)], name='plain')
-    ]).eval()
+    model = build(
+        [dict(type=MSE, pairs=[(0, 0)], weight=4.0), dict(type=MSE, pairs=[(1, 1)], name='plain')]
+    ).eval()
     losses = model(**toy_batch(model), mode='loss')
-    torch.testing.assert_close(losses['loss_stage_mse.stage0'],
-                               4 * losses['raw_stage_mse.stage0'])
+    torch.testing.assert_close(losses['loss_stage_mse.stage0'], 4 * losses['raw_stage_mse.stage0'])
     assert not losses['raw_stage_mse.stage0'].requires_grad
     # a weight of one needs no second entry
     assert 'raw_plain.stage1' not in losses
     total, _ = model.parse_losses(losses)
     torch.testing.assert_close(
-        total, losses['loss_cls'] + losses['loss_stage_mse.stage0'] +
-        losses['loss_plain.stage1'])
+        total, losses['loss_cls'] + losses['loss_stage_mse.stage0'] + losses['loss_plain.stage1']
+    )
 
 
 def test_gradient_ratio(iteration_0):
-    model = build([dict(type=MSE, pairs=[(1, 1)], weight=3.)]).eval()
+    model = build([dict(type=MSE, pairs=[(1, 1)], weight=3.0)]).eval()
     batch = toy_batch(model)
     losses = model(**batch, mode='loss')
     ratio = losses['grad_ratio_stage_mse.stage1']
@@ -143,10 +150,9 @@ def test_gradient_ratio(iteration_0):
     task = nn.functional.cross_entropy(model.fc(x) * model.scale, labels)
     with torch.no_grad():
         target = model.teacher.net.backbone(batch['inputs'])[1]
-    mse = (model.distill_losses[0].align[0].conv(feature) -
-           target).square().mean()
-    task, = torch.autograd.grad(task, feature)
-    mse, = torch.autograd.grad(3 * mse, feature)
+    mse = (model.distill_losses[0].align[0].conv(feature) - target).square().mean()
+    (task,) = torch.autograd.grad(task, feature)
+    (mse,) = torch.autograd.grad(3 * mse, feature)
     torch.testing.assert_close(ratio, mse.norm() / task.norm())
 
 
@@ -209,8 +215,7 @@ def test_gradient_ratio_only_at_the_interval(iteration_0):
     keys = []
     for i in (4, 5, 6):
         hub.update_info('iter', i)
-        keys.append('grad_ratio_stage_mse.stage1' in model(
-            **toy_batch(model), mode='loss'))
+        keys.append('grad_ratio_stage_mse.stage1' in model(**toy_batch(model), mode='loss'))
     assert keys == [False, True, False]
     model.ratio_interval = 0
     hub.update_info('iter', 0)
@@ -221,43 +226,40 @@ def test_gradient_ratio_only_at_the_interval(iteration_0):
 def test_margins_come_from_the_loaded_teacher(tmp_path):
     """OFD's, which the teacher's norm layers tell."""
     teacher = MODELS.build(dict(type='ToyModel', widths=(8, 12, 16)))
-    nn.init.constant_(teacher.backbone.stages[1][1].bias, -2.)
+    nn.init.constant_(teacher.backbone.stages[1][1].bias, -2.0)
     torch.save(teacher.state_dict(), tmp_path / 't.pth')
-    model = build([
-        dict(
-            type='OverhaulLoss',
-            pairs=[('backbone.stages.1.1', 'backbone.stages.1.1')])
-    ], teacher_checkpoint=str(tmp_path / 't.pth'))
+    model = build(
+        [dict(type='OverhaulLoss', pairs=[('backbone.stages.1.1', 'backbone.stages.1.1')])],
+        teacher_checkpoint=str(tmp_path / 't.pth'),
+    )
     # far below the mean of a standard normal's negative half
     assert model.distill_losses[0].margin0.max() < -2
 
 
 def test_margins_of_a_stage_after_its_relu():
-    model = build([
-        dict(
-            type='OverhaulLoss',
-            pairs=[(1, 1)],
-            margin_layers=['backbone.stages.1.1'])
-    ])
+    model = build(
+        [dict(type='OverhaulLoss', pairs=[(1, 1)], margin_layers=['backbone.stages.1.1'])]
+    )
     batch = toy_batch(model)
     model(**batch, mode='loss')
     with pytest.raises(ValueError, match='layer 1 has no negative value'):
         model(**batch, mode='loss')
 
 
-@pytest.mark.parametrize('length, size, grid', [
-    (197, (224, 224), (14, 14)),
-    (196, (224, 224), (14, 14)),
-    (198, (224, 224), (14, 14)),
-    (1 + 8 * 12, (128, 192), (8, 12)),
-])
+@pytest.mark.parametrize(
+    'length, size, grid',
+    [
+        (197, (224, 224), (14, 14)),
+        (196, (224, 224), (14, 14)),
+        (198, (224, 224), (14, 14)),
+        (1 + 8 * 12, (128, 192), (8, 12)),
+    ],
+)
 def test_tokens_as_a_map(length, size, grid):
     tokens = torch.rand(2, length, 3)
     out = tokens_to_map(tokens, size)
     assert out.shape == (2, 3, *grid)
-    torch.testing.assert_close(out[:, :, 1, 2],
-                               tokens[:, length - grid[0] * grid[1] +
-                                      grid[1] + 2])
+    torch.testing.assert_close(out[:, :, 1, 2], tokens[:, length - grid[0] * grid[1] + grid[1] + 2])
 
 
 def test_tokens_without_a_grid():
@@ -265,18 +267,27 @@ def test_tokens_without_a_grid():
         tokens_to_map(torch.rand(1, 150, 3), (224, 64))
 
 
-@pytest.mark.parametrize('losses, teacher, message', [
-    ([dict(type=MSE, pairs=[(0, 0)])],
-     dict(a=dict(model=dict(type='ToyModel')),
-          b=dict(model=dict(type='ToyModel'))),
-     'must say which teacher it takes'),
-    ([dict(type=MSE, pairs=[(0, 0)], teacher='c')], None,
-     "the teacher 'c', which is not there"),
-    ([dict(type=MSE, pairs=[(0, 0)])], dict(self=dict(model='x')),
-     'a dict of names'),
-    ([dict(type=MSE, pairs=[(0, 0)], same_proposals=True)],
-     dict(type='ToyModel'), 'ToyModel has none'),
-])
+@pytest.mark.parametrize(
+    'losses, teacher, message',
+    [
+        (
+            [dict(type=MSE, pairs=[(0, 0)])],
+            dict(a=dict(model=dict(type='ToyModel')), b=dict(model=dict(type='ToyModel'))),
+            'must say which teacher it takes',
+        ),
+        (
+            [dict(type=MSE, pairs=[(0, 0)], teacher='c')],
+            None,
+            "the teacher 'c', which is not there",
+        ),
+        ([dict(type=MSE, pairs=[(0, 0)])], dict(self=dict(model='x')), 'a dict of names'),
+        (
+            [dict(type=MSE, pairs=[(0, 0)], same_proposals=True)],
+            dict(type='ToyModel'),
+            'ToyModel has none',
+        ),
+    ],
+)
 def test_bad_teachers(losses, teacher, message):
     with pytest.raises(ValueError, match=message):
         build(losses, teacher=teacher)

@@ -1,4 +1,5 @@
 """What mmdet's users do with a plain detector, with a distilled one."""
+
 import copy
 
 import pytest
@@ -21,7 +22,8 @@ def distilled(paths, work_dir, model=None, **kwargs):
         student=student,
         teacher=copy.deepcopy(student),
         allow_random_teacher=True,
-        distill_losses=[dict(type='StageMSELoss', pairs=[(3, 3)])])
+        distill_losses=[dict(type='StageMSELoss', pairs=[(3, 3)])],
+    )
     cfg.update(work_dir=str(work_dir), log_level='WARNING', **kwargs)
     return Config(cfg)
 
@@ -30,17 +32,16 @@ def distilled(paths, work_dir, model=None, **kwargs):
 def trained(tiny_coco, tmp_path_factory):
     """A distilled detector after an epoch with EMA, pictures and scaled lr."""
     from mmdet.visualization import DetLocalVisualizer  # noqa: F401
+
     work_dir = tmp_path_factory.mktemp('distilled')
     cfg = distilled(
         tiny_coco,
         work_dir,
         auto_scale_lr=dict(enable=True, base_batch_size=4),
-        visualizer=dict(
-            type='DetLocalVisualizer',
-            vis_backends=[dict(type='LocalVisBackend')]),
-        custom_hooks=[dict(type='EMAHook', momentum=0.1)])
-    cfg.default_hooks.visualization = ConfigDict(
-        type='DetVisualizationHook', draw=True, interval=1)
+        visualizer=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
+        custom_hooks=[dict(type='EMAHook', momentum=0.1)],
+    )
+    cfg.default_hooks.visualization = ConfigDict(type='DetVisualizationHook', draw=True, interval=1)
     runner = Runner.from_cfg(cfg)
     with DefaultScope.overwrite_default_scope('mmdet'):
         runner.train()
@@ -55,18 +56,15 @@ def test_learning_rate_is_scaled(trained):
 
 
 def test_visualization_hook_draws(trained):
-    assert list(trained[1].rglob('vis_image/*.jpg')) or list(
-        trained[1].rglob('vis_image/*.png'))
+    assert list(trained[1].rglob('vis_image/*.jpg')) or list(trained[1].rglob('vis_image/*.png'))
 
 
 def test_ema_weights_are_the_ones_saved(trained):
     runner, work_dir = trained
     saved = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
     name = 'backbone.stem.0.conv.weight'
-    assert not torch.equal(saved['state_dict'][name],
-                           runner.model.state_dict()[name])
-    assert torch.equal(saved['ema_state_dict'][f'module.{name}'],
-                       runner.model.state_dict()[name])
+    assert not torch.equal(saved['state_dict'][name], runner.model.state_dict()[name])
+    assert torch.equal(saved['ema_state_dict'][f'module.{name}'], runner.model.state_dict()[name])
 
 
 def test_inferencer(trained, tiny_coco):
@@ -74,6 +72,7 @@ def test_inferencer(trained, tiny_coco):
     from pathlib import Path
 
     from mmdet.apis import DetInferencer
+
     runner, work_dir = trained
     plain = Config.fromfile(work_dir / 'distilled.py')
     plain.model = plain.model.student
@@ -85,7 +84,8 @@ def test_inferencer(trained, tiny_coco):
             str(work_dir / f'{name}.py'),
             str(work_dir / 'epoch_1.pth'),
             device='cpu',
-            show_progress=False)
+            show_progress=False,
+        )
         results.append(inferencer(image)['predictions'][0])
     assert results[0] == results[1]
     assert results[0]['scores']
@@ -113,10 +113,10 @@ def test_mixed_precision(tiny_coco, tmp_path):
     runner = Runner.from_cfg(cfg)
     seen = dict(student=set(), teacher=set())
     model = runner.model
-    for name, net in (('student', model.student), ('teacher',
-                                                   model.teacher.net)):
+    for name, net in (('student', model.student), ('teacher', model.teacher.net)):
         net.backbone.stages[3].register_forward_hook(
-            lambda module, args, out, name=name: seen[name].add(out.dtype))
+            lambda module, args, out, name=name: seen[name].add(out.dtype)
+        )
     before = copy.deepcopy(model.state_dict())
     with DefaultScope.overwrite_default_scope('mmdet'):
         runner.train()

@@ -14,19 +14,16 @@ def test_constant_is_the_default():
 
 def test_warmup_rises_linearly_and_never_starts_at_zero():
     schedule = WeightSchedule(warmup=3)
-    assert [schedule.factor(i) for i in range(5)] == [.25, .5, .75, 1, 1]
+    assert [schedule.factor(i) for i in range(5)] == [0.25, 0.5, 0.75, 1, 1]
 
 
-@pytest.mark.parametrize('kind, middle', [
-    ('linear', 0.55),
-    ('cosine', 0.55),
-])
+@pytest.mark.parametrize('kind, middle', [('linear', 0.55), ('cosine', 0.55)])
 def test_decay(kind, middle):
     schedule = WeightSchedule(decay=(10, 20), decay_type=kind, final=0.1)
     assert schedule.factor(0) == schedule.factor(10) == 1
     assert schedule.factor(15) == pytest.approx(middle)
     assert schedule.factor(20) == schedule.factor(99) == pytest.approx(0.1)
-    quarter = {'linear': .25, 'cosine': (1 - math.cos(math.pi / 4)) / 2}[kind]
+    quarter = {'linear': 0.25, 'cosine': (1 - math.cos(math.pi / 4)) / 2}[kind]
     assert schedule.factor(12.5) == pytest.approx(1 - 0.9 * quarter)
 
 
@@ -59,9 +56,10 @@ def announce(hub, **train_cfg):
         dict(
             param_scheduler=[dict(type='ConstantLR', by_epoch=False)],
             train_cfg=train_cfg,
-            val_cfg=dict(type='ValLoop')))
-    hub.update_info_dict(
-        dict(cfg=cfg.pretty_text, epoch=0, iter=7, max_epochs=1))
+            val_cfg=dict(type='ValLoop'),
+        )
+    )
+    hub.update_info_dict(dict(cfg=cfg.pretty_text, epoch=0, iter=7, max_epochs=1))
 
 
 @pytest.mark.parametrize('train_cfg', [
@@ -77,20 +75,22 @@ def test_epochs_under_a_loop_of_iterations_are_refused(train_cfg, hub):
     assert WeightSchedule(stop=5).current() == 0
 
 
-@pytest.mark.parametrize('train_cfg', [
-    dict(by_epoch=True, max_epochs=1),
-    dict(type='EpochBasedTrainLoop', max_epochs=1),
-])
+@pytest.mark.parametrize(
+    'train_cfg', [dict(by_epoch=True, max_epochs=1), dict(type='EpochBasedTrainLoop', max_epochs=1)]
+)
 def test_a_single_epoch_is_one(train_cfg, hub):
     announce(hub, **train_cfg)
     assert WeightSchedule(warmup=1, by_epoch=True).current() == 0.5
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(decay=(5, 5)), 'begin < end'),
-    (dict(decay_type='step'), "Unknown decay_type 'step'"),
-    (dict(warmup=-1), 'must not be negative'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(decay=(5, 5)), 'begin < end'),
+        (dict(decay_type='step'), "Unknown decay_type 'step'"),
+        (dict(warmup=-1), 'must not be negative'),
+    ],
+)
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         WeightSchedule(**kwargs)

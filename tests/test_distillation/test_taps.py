@@ -11,14 +11,17 @@ def model():
     return ToyModel().eval()
 
 
-@pytest.mark.parametrize('layer, expected', [
-    (1, Tap('backbone', index=1)),
-    (-1, Tap('backbone', index=2)),
-    ('backbone.stages.1', Tap('backbone.stages.1')),
-    ('backbone[-2]', Tap('backbone', index=-2)),
-    ('fc:input', Tap('fc', 'input')),
-    ('fc:input[0]@-1', Tap('fc', 'input', 0, -1)),
-])
+@pytest.mark.parametrize(
+    'layer, expected',
+    [
+        (1, Tap('backbone', index=1)),
+        (-1, Tap('backbone', index=2)),
+        ('backbone.stages.1', Tap('backbone.stages.1')),
+        ('backbone[-2]', Tap('backbone', index=-2)),
+        ('fc:input', Tap('fc', 'input')),
+        ('fc:input[0]@-1', Tap('fc', 'input', 0, -1)),
+    ],
+)
 def test_parse(model, layer, expected):
     tap = Tap.parse(layer, model)
     assert tap == expected
@@ -43,8 +46,7 @@ def test_records_inputs_outputs_and_items(model):
     torch.testing.assert_close(stage0, model.backbone(x)[0])
     torch.testing.assert_close(model.fc(fc_in), fc_out)
     # nothing stays on the modules
-    assert not any(m._forward_hooks or m._forward_pre_hooks
-                   for m in model.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
 def test_stops_at_the_last_tap(model):
@@ -81,10 +83,7 @@ def test_one_of_several_calls():
     model.backbone.eval()
     model.forward = model.backbone.forward
     block = model.backbone.layer1[-1]
-    taps = [
-        Tap.parse(f'backbone.layer1.2.{x}', model)
-        for x in ('relu:input@-1', 'relu', 'bn3')
-    ]
+    taps = [Tap.parse(f'backbone.layer1.2.{x}', model) for x in ('relu:input@-1', 'relu', 'bn3')]
     with Recorder(model, taps, clone=taps) as recorder:
         model(torch.rand(1, 3, 32, 32))
     before, after, bn3 = (recorder.features[t] for t in taps)
@@ -95,24 +94,31 @@ def test_one_of_several_calls():
     with Recorder(model, taps[:1], num_calls={taps[0]: 3}) as recorder:
         model(torch.rand(1, 3, 32, 32))
     assert recorder.features[taps[0]][0].shape[1] == block.bn3.num_features
-    with pytest.raises(ValueError, match='is called 3 times'):
-        with Recorder(model, [Tap('backbone.layer1.2.relu', call=3)]):
-            model(torch.rand(1, 3, 32, 32))
+    with (
+        pytest.raises(ValueError, match='is called 3 times'),
+        Recorder(model, [Tap('backbone.layer1.2.relu', call=3)]),
+    ):
+        model(torch.rand(1, 3, 32, 32))
 
 
 def test_other_errors_pass(model):
-    with pytest.raises(RuntimeError):
-        with Recorder(model, [Tap('fc')]):
-            model(torch.rand(2, 5, 32, 32))
+    with pytest.raises(RuntimeError), Recorder(model, [Tap('fc')]):
+        model(torch.rand(2, 5, 32, 32))
 
 
-@pytest.mark.parametrize('layer, message', [
-    ('backbone.stage.1', r"no layer 'backbone.stage.1'; the nearest names "
-     r'are .*backbone.stages.1'),
-    (3, r'ToyBackbone gives no stage 3; it gives the stages \[0, 1, 2\]'),
-    (-4, 'gives no stage -4'),
-    ('fc input', "Cannot read the layer 'fc input'"),
-])
+@pytest.mark.parametrize(
+    'layer, message',
+    [
+        (
+            'backbone.stage.1',
+            r"no layer 'backbone.stage.1'; the nearest names "
+            r'are .*backbone.stages.1',
+        ),
+        (3, r'ToyBackbone gives no stage 3; it gives the stages \[0, 1, 2\]'),
+        (-4, 'gives no stage -4'),
+        ('fc input', "Cannot read the layer 'fc input'"),
+    ],
+)
 def test_unknown_layers(model, layer, message):
     with pytest.raises(ValueError, match=message):
         Tap.parse(layer, model)
@@ -123,12 +129,14 @@ def test_stage_without_a_backbone():
         Tap.parse(0, nn.Linear(1, 1))
 
 
-@pytest.mark.parametrize('layer, message', [
-    ('backbone', r"'backbone' gives 3 items; pick one, .*'backbone\[0\]'"),
-    ('backbone[3]', "'backbone' gives 3 items"),
-    ('fc:input[1]', r"'fc:input\[1\]' does not exist: 'fc' is called with 1 "),
-])
+@pytest.mark.parametrize(
+    'layer, message',
+    [
+        ('backbone', r"'backbone' gives 3 items; pick one, .*'backbone\[0\]'"),
+        ('backbone[3]', "'backbone' gives 3 items"),
+        ('fc:input[1]', r"'fc:input\[1\]' does not exist: 'fc' is called with 1 "),
+    ],
+)
 def test_not_one_tensor(model, layer, message):
-    with pytest.raises(ValueError, match=message):
-        with Recorder(model, [Tap.parse(layer, model)]):
-            model(torch.rand(2, 3, 32, 32))
+    with pytest.raises(ValueError, match=message), Recorder(model, [Tap.parse(layer, model)]):
+        model(torch.rand(2, 3, 32, 32))

@@ -1,4 +1,5 @@
 """A teacher that is no better than random stops the training."""
+
 import copy
 import random
 
@@ -72,28 +73,33 @@ def run(work_dir, checkpoint, epochs=1, hook=dict(), model=None, **kwargs):
                     num_workers=0,
                     sampler=dict(type='InfiniteSampler', shuffle=True),
                     collate_fn=dict(type='pseudo_collate'),
-                    dataset=dict(type='AugmentedToys')),
+                    dataset=dict(type='AugmentedToys'),
+                ),
                 optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05)),
                 train_cfg=dict(by_epoch=False, max_iters=4 * epochs),
                 default_hooks=dict(
-                    checkpoint=dict(
-                        type='CheckpointHook', by_epoch=False, interval=4)),
+                    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4)
+                ),
                 custom_hooks=hooks,
                 randomness=dict(seed=1),
                 log_level='WARNING',
                 experiment_name=f'{work_dir.name}-{epochs}-{len(hooks)}',
-                **kwargs)))
+                **kwargs,
+            )
+        )
+    )
     runner.train()
     return runner
 
 
 def test_untrained_teacher_stops_the_run(teachers, tmp_path):
     with pytest.raises(
-            ValueError,
-            match=r'no better than random: the loss of .*random\.pth on 4 '
-            r'training samples is [\d.]+, that of the same network with '
-            r"random weights [\d.]+; .*type='TeacherCheckHook', "
-            r'num_batches=0'):
+        ValueError,
+        match=r'no better than random: the loss of .*random\.pth on 4 '
+        r'training samples is [\d.]+, that of the same network with '
+        r"random weights [\d.]+; .*type='TeacherCheckHook', "
+        r'num_batches=0',
+    ):
         run(tmp_path, teachers / 'random.pth')
 
 
@@ -102,8 +108,7 @@ def test_check_leaves_the_training_as_it_is(teachers, tmp_path):
     plain = run(tmp_path, teachers / 'trained.pth', hook=None)
     for key, value in plain.model.state_dict().items():
         assert torch.equal(checked.model.state_dict()[key], value), key
-    assert checked.train_dataloader.dataset.pipeline == \
-        plain.train_dataloader.dataset.pipeline
+    assert checked.train_dataloader.dataset.pipeline == plain.train_dataloader.dataset.pipeline
     saved = torch.load(teachers / 'trained.pth')
     for key, value in checked.model.teacher.net.state_dict().items():
         assert torch.equal(saved[key], value), key
@@ -113,19 +118,14 @@ def test_can_be_switched_off(teachers, tmp_path):
     run(tmp_path, teachers / 'random.pth', hook=dict(num_batches=0))
 
 
-def test_resumed_training_is_not_checked_again(teachers, tmp_path,
-                                               monkeypatch):
+def test_resumed_training_is_not_checked_again(teachers, tmp_path, monkeypatch):
     run(tmp_path, teachers / 'trained.pth')
     monkeypatch.setattr(TeacherCheckHook, '_check', None)  # would fail
     run(tmp_path, teachers / 'trained.pth', epochs=2, resume=True)
 
 
-@pytest.mark.parametrize('teacher', [
-    dict(type='OtherTask'),
-    dict(type='ToyModel', num_classes=7),
-])
-def test_teacher_of_another_task_is_left_out(teacher, tmp_path, capfd,
-                                             monkeypatch):
+@pytest.mark.parametrize('teacher', [dict(type='OtherTask'), dict(type='ToyModel', num_classes=7)])
+def test_teacher_of_another_task_is_left_out(teacher, tmp_path, capfd, monkeypatch):
     """Neither its missing loss nor its other classes stop the run."""
     classes = teacher.pop('num_classes', None)
     net = MODELS.build(dict(teacher, widths=WIDTHS))
@@ -134,33 +134,28 @@ def test_teacher_of_another_task_is_left_out(teacher, tmp_path, capfd,
     model['teacher'] = dict(teacher, widths=WIDTHS)
     if classes:
         counts = iter([{7}, {3}])
-        monkeypatch.setattr('inrn_mm.engine.teacher_check_hook.class_counts',
-                            lambda net: next(counts))
+        monkeypatch.setattr(
+            'inrn_mm.engine.teacher_check_hook.class_counts', lambda net: next(counts)
+        )
     said = []
-    monkeypatch.setattr('inrn_mm.engine.teacher_check_hook.print_log',
-                        lambda text, *_: said.append(text))
+    monkeypatch.setattr(
+        'inrn_mm.engine.teacher_check_hook.print_log', lambda text, *_: said.append(text)
+    )
     run(tmp_path, None, model=model)
-    assert [
-        'other classes' if classes else 'no loss of these samples' in text
-        for text in said
-    ]
+    assert ['other classes' if classes else 'no loss of these samples' in text for text in said]
     assert len(said) == 1
 
 
 def test_random_copy_forgets_everything(teachers):
     net = ToyModel(WIDTHS)
     net.load_state_dict(torch.load(teachers / 'trained.pth'))
-    net.backbone.init_cfg = [
-        dict(type='Pretrained', checkpoint=str(teachers / 'trained.pth'))
-    ]
+    net.backbone.init_cfg = [dict(type='Pretrained', checkpoint=str(teachers / 'trained.pth'))]
     before = copy.deepcopy(net.state_dict())
     other = randomized(net)
     for key, value in other.named_parameters():
         if value.dim() > 1:
             assert not torch.equal(before[key], value), key
-    assert all(
-        torch.equal(before[key], value)
-        for key, value in net.state_dict().items())
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     assert other.backbone.stages[0][1].training
     assert not other.backbone.stages[0][3].training
 
@@ -168,18 +163,18 @@ def test_random_copy_forgets_everything(teachers):
 def test_tools_add_the_check_to_distilled_trainings():
     plain = Config(dict(model=dict(type='ToyModel')))
     distilled = Config(
-        dict(
-            model=dict(type='KnowledgeDistiller'),
-            custom_hooks=[dict(type='EMAHook')]))
+        dict(model=dict(type='KnowledgeDistiller'), custom_hooks=[dict(type='EMAHook')])
+    )
     chosen = Config(
         dict(
             model=dict(type='KnowledgeDistiller'),
-            custom_hooks=[dict(type='TeacherCheckHook', num_batches=0)]))
-    for cfg, expected in ((plain, []), (distilled, [{}]),
-                          (chosen, [dict(num_batches=0)])):
+            custom_hooks=[dict(type='TeacherCheckHook', num_batches=0)],
+        )
+    )
+    for cfg, expected in ((plain, []), (distilled, [{}]), (chosen, [dict(num_batches=0)])):
         add_hooks(cfg)
-        assert [{
-            k: v
-            for k, v in hook.items() if k != 'type'
-        } for hook in cfg.custom_hooks
-                if hook['type'] == 'TeacherCheckHook'] == expected
+        assert [
+            {k: v for k, v in hook.items() if k != 'type'}
+            for hook in cfg.custom_hooks
+            if hook['type'] == 'TeacherCheckHook'
+        ] == expected

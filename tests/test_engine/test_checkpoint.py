@@ -29,16 +29,14 @@ class Hostile:
 def hostile(tmp_path):
     RAN.clear()
     path = tmp_path / 'hostile.pth'
-    torch.save(
-        dict(state_dict=nn.Linear(2, 2).state_dict(), meta=Hostile()), path)
+    torch.save(dict(state_dict=nn.Linear(2, 2).state_dict(), meta=Hostile()), path)
     return path
 
 
 @pytest.fixture
 def safe_process(monkeypatch):
     """Undo what make_loading_safe does to the process."""
-    monkeypatch.setattr(CheckpointLoader, '_schemes',
-                        dict(CheckpointLoader._schemes))
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
     monkeypatch.setenv(FORCE_SAFE, '0')
 
 
@@ -57,11 +55,10 @@ def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
         state_dict=nn.Linear(2, 2).state_dict(),
         meta=dict(epoch=1, seed=np.int64(3), CLASSES=('a', 'b')),
         message_hub=dict(
-            loss=HistoryBuffer([1., 2.], [1, 1]),
-            infos=[np.float32(1),
-                   np.array(['x']),
-                   np.arange(3),
-                   np.bool_(1)]))
+            loss=HistoryBuffer([1.0, 2.0], [1, 1]),
+            infos=[np.float32(1), np.array(['x']), np.arange(3), np.bool_(1)],
+        ),
+    )
     torch.save(content, tmp_path / 'a.pth')
     read = load_state(tmp_path / 'a.pth')
     assert read['meta'] == content['meta']
@@ -69,8 +66,7 @@ def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
 
 
 def test_no_code_of_a_checkpoint_runs(hostile, unpickler):
-    with pytest.raises(
-            ValueError, match=r"test_checkpoint\.mark'.*--allow-pickle"):
+    with pytest.raises(ValueError, match=r"test_checkpoint\.mark'.*--allow-pickle"):
         load_state(hostile)
     assert not RAN
 
@@ -78,7 +74,6 @@ def test_no_code_of_a_checkpoint_runs(hostile, unpickler):
 def test_getattr_reaches_nothing_but_log_methods(tmp_path, unpickler):
 
     class Getter:
-
         def __reduce__(self):
             return getattr, (HistoryBuffer, '__init__')
 
@@ -110,8 +105,7 @@ def test_allow_pickle_in_the_tools(hostile, safe_process):
 
 
 def test_missing_file_is_named():
-    with pytest.raises(
-            FileNotFoundError, match=r'no/such\.pth.*looked for.*download'):
+    with pytest.raises(FileNotFoundError, match=r'no/such\.pth.*looked for.*download'):
         load_state('no/such.pth')
 
 
@@ -120,7 +114,7 @@ def test_truncated_file(tmp_path, keep):
     path = tmp_path / 'a.pth'
     torch.save(dict(a=torch.zeros(1000)), path)
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * keep)])
+    path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):
         load_state(path)
 
@@ -149,7 +143,7 @@ def test_file_without_a_dict(tmp_path):
 
 
 def test_unknown_zoo_model():
-    with pytest.raises(ValueError, match="torchvision://nonesuch"):
+    with pytest.raises(ValueError, match='torchvision://nonesuch'):
         load_state('torchvision://nonesuch')
 
 
@@ -186,11 +180,7 @@ def test_load_weights_strips_ddp_prefix():
 
 def test_other_architecture_is_refused():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    state = {
-        '0.weight': torch.zeros(3, 2),
-        '0.bias': torch.zeros(2),
-        'x': torch.zeros(2)
-    }
+    state = {'0.weight': torch.zeros(3, 2), '0.bias': torch.zeros(2), 'x': torch.zeros(2)}
     with pytest.raises(ValueError) as info:
         load_weights(net, state, 'other.pth')
     message = str(info.value)
@@ -208,5 +198,4 @@ def test_few_missing_weights_are_a_warning():
     assert net[5].weight.abs().sum() == 0
     with pytest.raises(ValueError, match='1 of the 12 weights'):
         load_weights(net, state, 'x', max_missing_ratio=0.05)
-    assert load_weights(
-        net, state, 'x', max_missing_ratio=0, optional=('5.', )) == []
+    assert load_weights(net, state, 'x', max_missing_ratio=0, optional=('5.',)) == []

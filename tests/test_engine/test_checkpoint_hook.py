@@ -22,14 +22,17 @@ class FakeRunner(SimpleNamespace):
             logger=MMLogger.get_instance(name),
             model=nn.Linear(1, 1),
             epoch=0,
-            iter=0)
+            iter=0,
+        )
 
     def save_checkpoint(self, out_dir, filename, *_, backend_args=None, **__):
         from mmengine.runner.checkpoint import save_checkpoint
+
         save_checkpoint(
             dict(state_dict=self.model.state_dict()),
             os.path.join(out_dir, filename),
-            backend_args=backend_args)
+            backend_args=backend_args,
+        )
 
 
 def save(path):
@@ -64,8 +67,7 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b'old'
 
 
-def test_old_checkpoint_goes_after_the_new_one_is_there(
-        tmp_path, monkeypatch):
+def test_old_checkpoint_goes_after_the_new_one_is_there(tmp_path, monkeypatch):
     runner = FakeRunner(tmp_path, 'keep_one')
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)

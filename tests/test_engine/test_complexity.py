@@ -4,15 +4,13 @@ from tiny_coco import tiny_config, tiny_faster_rcnn
 from torch import nn
 
 from inrn_mm.backbones import INRN
-from inrn_mm.engine.complexity import (Classifier, count, count_config,
-                                       count_without_data)
+from inrn_mm.engine.complexity import Classifier, count, count_config, count_without_data
 from inrn_mm.fitting import SingleStageINRN
 
 
 def test_known_convolution():
     counts = count(nn.Conv2d(3, 8, 3, padding=1), torch.rand(1, 3, 10, 20))
-    assert counts == dict(
-        params=3 * 8 * 9 + 8, flops=3 * 8 * 9 * 200, activations=8 * 200)
+    assert counts == dict(params=3 * 8 * 9 + 8, flops=3 * 8 * 9 * 200, activations=8 * 200)
 
 
 def test_counts_without_data_are_the_same():
@@ -28,14 +26,11 @@ def test_classifier_of_a_backbone():
 
 
 def test_parts_of_a_detector(tmp_path, tiny_coco):
-    model = tiny_faster_rcnn(
-        dict(type='INRN', arch=dict(widths=[4] * 4, depths=[1] * 4)), [4] * 4)
+    model = tiny_faster_rcnn(dict(type='INRN', arch=dict(widths=[4] * 4, depths=[1] * 4)), [4] * 4)
     path = tmp_path / 'plain.py'
     Config(tiny_config(tiny_coco, model)).dump(path)
     parts = count_config(str(path), (64, 64))
-    assert list(parts) == [
-        'backbone', 'neck', 'rpn_head', 'roi_head', 'whole model'
-    ]
+    assert list(parts) == ['backbone', 'neck', 'rpn_head', 'roi_head', 'whole model']
     whole = parts.pop('whole model')
     for key in whole:
         assert all(part[key] > 0 for part in parts.values())
@@ -48,7 +43,9 @@ def test_parts_of_a_detector(tmp_path, tiny_coco):
             type='KnowledgeDistiller',
             student=model,
             teacher=model,
-            distill_losses=[dict(type='StageMSELoss', pairs=[(0, 0)])]))
+            distill_losses=[dict(type='StageMSELoss', pairs=[(0, 0)])],
+        ),
+    )
     path = tmp_path / 'distilled.py'
     Config(cfg).dump(path)
     distilled = count_config(str(path), (64, 64))

@@ -20,8 +20,7 @@ def test_cpu_processes(cpu):
 
 
 def test_more_processes_than_cores(cpu):
-    with pytest.raises(
-            RuntimeError, match='8 GPUs were asked for and there is none.*2'):
+    with pytest.raises(RuntimeError, match='8 GPUs were asked for and there is none.*2'):
         check_devices(8)
 
 
@@ -29,15 +28,13 @@ def test_fewer_gpus_than_asked_for(monkeypatch):
     monkeypatch.setattr(dist, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     assert check_devices(1) == 'cuda'
-    with pytest.raises(
-            RuntimeError, match='8 GPUs were asked for and there is 1'):
+    with pytest.raises(RuntimeError, match='8 GPUs were asked for and there is 1'):
         check_devices(8)
 
 
 def test_gpu_asked_for_without_one(cpu, monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
-    with pytest.raises(
-            RuntimeError, match='CUDA_VISIBLE_DEVICES=-1 to use the CPU'):
+    with pytest.raises(RuntimeError, match='CUDA_VISIBLE_DEVICES=-1 to use the CPU'):
         check_devices()
 
 
@@ -60,29 +57,26 @@ def test_one_process_needs_no_group(cpu):
 @pytest.mark.parametrize('part', [{}, {'student'}, {'teacher'}])
 def test_amp_of_a_two_stage_detector_without_gpu(cpu, part):
     model = dict(type='FasterRCNN', roi_head={})
-    cfg = Config(dict(model={name: model for name in part} or model))
+    cfg = Config(dict(model=dict.fromkeys(part, model) or model))
     cfg.optim_wrapper = dict(type='OptimWrapper')
-    with pytest.raises(
-            RuntimeError, match='of a two-stage detector needs a GPU'):
+    with pytest.raises(RuntimeError, match='of a two-stage detector needs a GPU'):
         enable_amp(cfg)
 
 
 def test_amp_of_others_without_gpu(cpu):
-    own = dict(type='AmpOptimWrapper', loss_scale=512., dtype='float16')
+    own = dict(type='AmpOptimWrapper', loss_scale=512.0, dtype='float16')
     for wrapper in (dict(type='OptimWrapper'), own):
         cfg = Config(dict(model={}, optim_wrapper=wrapper))
         cfg.optim_wrapper.optimizer = dict(type='SGD')
         enable_amp(cfg)
-        assert cfg.optim_wrapper == dict(
-            type='CPUAmpOptimWrapper', optimizer=dict(type='SGD'))
+        assert cfg.optim_wrapper == dict(type='CPUAmpOptimWrapper', optimizer=dict(type='SGD'))
 
 
 def test_amp_on_a_gpu(monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
-    own = dict(type='AmpOptimWrapper', loss_scale=512.)
+    own = dict(type='AmpOptimWrapper', loss_scale=512.0)
     plain = dict(type='OptimWrapper')
-    for wrapper, scale in ((plain, 'dynamic'), (own, 512.)):
+    for wrapper, scale in ((plain, 'dynamic'), (own, 512.0)):
         cfg = Config(dict(model=dict(roi_head={}), optim_wrapper=wrapper))
         enable_amp(cfg)
-        assert cfg.optim_wrapper == dict(
-            type='AmpOptimWrapper', loss_scale=scale)
+        assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale=scale)

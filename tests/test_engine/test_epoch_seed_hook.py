@@ -1,4 +1,5 @@
 """A resumed training is the uninterrupted one, whatever is random in it."""
+
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -13,6 +14,7 @@ import inrn_mm  # noqa: F401, registers the hook
 @DATASETS.register_module()
 class NoisyData(Dataset):
     """Numbers with an augmentation."""
+
     metainfo: dict = {}
 
     def __len__(self):
@@ -24,7 +26,6 @@ class NoisyData(Dataset):
 
 @MODELS.register_module()
 class DropoutModel(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(4, 4)
@@ -43,25 +44,23 @@ def run(work_dir, iterations, resume=False):
             dict(
                 model=dict(type='DropoutModel'),
                 work_dir=str(work_dir),
-                train_dataloader=dict(
-                    loader, sampler=dict(type='InfiniteSampler')),
-                val_dataloader=dict(
-                    loader, sampler=dict(type='DefaultSampler')),
-                val_evaluator=dict(
-                    type='DumpResults', out_file_path=f'{work_dir}.pkl'),
+                train_dataloader=dict(loader, sampler=dict(type='InfiniteSampler')),
+                val_dataloader=dict(loader, sampler=dict(type='DefaultSampler')),
+                val_evaluator=dict(type='DumpResults', out_file_path=f'{work_dir}.pkl'),
                 val_cfg=dict(),
-                train_cfg=dict(
-                    by_epoch=False, max_iters=iterations, val_interval=4),
-                optim_wrapper=dict(
-                    optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
+                train_cfg=dict(by_epoch=False, max_iters=iterations, val_interval=4),
+                optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
                 default_hooks=dict(
-                    checkpoint=dict(
-                        type='CheckpointHook', interval=2, by_epoch=False)),
+                    checkpoint=dict(type='CheckpointHook', interval=2, by_epoch=False)
+                ),
                 custom_hooks=[dict(type='EpochSeedHook')],
                 randomness=dict(seed=1),
                 resume=resume,
                 log_level='ERROR',
-                experiment_name=f'{work_dir.name}-{iterations}')))
+                experiment_name=f'{work_dir.name}-{iterations}',
+            )
+        )
+    )
     runner.train()
     return runner.model.fc.weight
 

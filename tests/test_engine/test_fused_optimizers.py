@@ -24,12 +24,9 @@ def test_it_is_the_plain_one(name):
     data = torch.randn(4, 6)
     plain = getattr(torch.optim, name)(net.parameters(), lr=1e-2)
     wrapper = build_optim_wrapper(
-        twin,
-        dict(
-            type='OptimWrapper',
-            optimizer=dict(type=f'Fused{name}', lr=1e-2)))
-    for ours, theirs in zip(
-            steps(twin, wrapper.optimizer, data), steps(net, plain, data)):
+        twin, dict(type='OptimWrapper', optimizer=dict(type=f'Fused{name}', lr=1e-2))
+    )
+    for ours, theirs in zip(steps(twin, wrapper.optimizer, data), steps(net, plain, data)):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 

@@ -1,4 +1,5 @@
 """What the tools make of a config before the runner starts."""
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -10,7 +11,6 @@ from inrn_mm.engine.config_types import is_distiller
 
 @RUNNERS.register_module()
 class IdleRunner:
-
     @classmethod
     def from_cfg(cls, cfg):
         return cls()
@@ -18,21 +18,17 @@ class IdleRunner:
 
 def test_all_processes_start_from_one_checkpoint(monkeypatch):
     cfg = Config(
-        dict(
-            runner_type='IdleRunner',
-            launcher='none',
-            load_from='a/epoch_2.pth',
-            resume=True))
+        dict(runner_type='IdleRunner', launcher='none', load_from='a/epoch_2.pth', resume=True)
+    )
     assert isinstance(launch.build_runner(cfg), IdleRunner)
-    monkeypatch.setattr(launch, 'all_gather_object',
-                        lambda mine: [mine, (None, False)])
+    monkeypatch.setattr(launch, 'all_gather_object', lambda mine: [mine, (None, False)])
     with pytest.raises(RuntimeError, match='epoch_2.*work_dir must be one'):
         launch.build_runner(cfg)
 
 
 @pytest.mark.parametrize(
-    'kind',
-    ['KnowledgeDistiller', 'inrn_mm.KnowledgeDistiller', KnowledgeDistiller])
+    'kind', ['KnowledgeDistiller', 'inrn_mm.KnowledgeDistiller', KnowledgeDistiller]
+)
 def test_a_distiller_however_it_is_written(kind):
     cfg = Config(dict(model=dict(type=kind)))
     launch.add_hooks(cfg)
@@ -40,9 +36,7 @@ def test_a_distiller_however_it_is_written(kind):
     own = dict(type='inrn_mm.TeacherCheckHook', num_batches=0)
     cfg.custom_hooks = [own]
     launch.add_hooks(cfg)
-    assert [
-        hook for hook in cfg.custom_hooks if 'TeacherCheck' in hook.type
-    ] == [own]
+    assert [hook for hook in cfg.custom_hooks if 'TeacherCheck' in hook.type] == [own]
 
 
 @pytest.mark.parametrize('model', [None, dict(), dict(type='FasterRCNN')])

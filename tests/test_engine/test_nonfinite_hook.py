@@ -13,7 +13,8 @@ def runner(tmp_path, request):
         work_dir=str(tmp_path),
         iter=6,
         message_hub=MessageHub.get_instance(request.node.name),
-        optim_wrapper=object())
+        optim_wrapper=object(),
+    )
 
 
 def log(runner, **losses):
@@ -24,17 +25,17 @@ def log(runner, **losses):
 
 def test_finite_losses_go_on(runner):
     hook = NonFiniteLossHook()
-    hook.after_train_iter(runner, 0, None, log(runner, loss=1., acc=2.))
+    hook.after_train_iter(runner, 0, None, log(runner, loss=1.0, acc=2.0))
 
 
 def test_names_iteration_losses_and_last_checkpoint(runner, tmp_path):
     (tmp_path / 'epoch_1.pth').touch()
-    outputs = log(
-        runner, loss=float('nan'), loss_cls=1., loss_distill=float('inf'))
+    outputs = log(runner, loss=float('nan'), loss_cls=1.0, loss_distill=float('inf'))
     with pytest.raises(
-            RuntimeError,
-            match=r'at iteration 7: loss, loss_distill\. The last good '
-            r'checkpoint is .*epoch_1\.pth'):
+        RuntimeError,
+        match=r'at iteration 7: loss, loss_distill\. The last good '
+        r'checkpoint is .*epoch_1\.pth',
+    ):
         NonFiniteLossHook().after_train_iter(runner, 0, None, outputs)
 
 
@@ -45,28 +46,26 @@ def test_without_checkpoint(runner):
 
 
 def test_other_values_may_be_nan(runner):
-    outputs = log(runner, loss=1., grad_norm=float('nan'))
+    outputs = log(runner, loss=1.0, grad_norm=float('nan'))
     NonFiniteLossHook().after_train_iter(runner, 0, None, outputs)
 
 
 def test_loss_scaler_may_skip_a_step(runner):
     runner.optim_wrapper = SimpleNamespace(loss_scaler=object())
     hook = NonFiniteLossHook()
-    for value in (float('inf'), 1.) * 20:
+    for value in (float('inf'), 1.0) * 20:
         hook.after_train_iter(runner, 0, None, log(runner, loss=value))
     with pytest.raises(RuntimeError, match='NaN or infinite'):
         for _ in range(20):
             # fits tell their losses now and then
             hook.after_train_iter(runner, 0, None, {})
-            hook.after_train_iter(runner, 0, None,
-                                  log(runner, loss=float('nan')))
+            hook.after_train_iter(runner, 0, None, log(runner, loss=float('nan')))
 
 
 def test_nan_weights_are_not_saved(runner):
     hook = NonFiniteLossHook()
     state = dict(a=torch.ones(2), count=torch.tensor(3))
     hook.before_save_checkpoint(runner, dict(state_dict=state))
-    state['b'] = torch.tensor([1., float('nan')])
-    with pytest.raises(
-            RuntimeError, match=r'1 weights are NaN .*\(b\); no checkpoint'):
+    state['b'] = torch.tensor([1.0, float('nan')])
+    with pytest.raises(RuntimeError, match=r'1 weights are NaN .*\(b\); no checkpoint'):
         hook.before_save_checkpoint(runner, dict(state_dict=state))

@@ -1,4 +1,5 @@
 """The queue of trainings, with processes that do next to nothing."""
+
 import subprocess
 import sys
 import time
@@ -9,15 +10,13 @@ from inrn_mm.engine.runs import Run, train_all
 
 
 def make_run(tmp_path, name: str, code: str = 'pass') -> Run:
-    return Run(
-        Path(f'{name}.py'), 0, [], tmp_path / name,
-        [sys.executable, '-c', code])
+    return Run(Path(f'{name}.py'), 0, [], tmp_path / name, [sys.executable, '-c', code])
 
 
 def test_failures_are_counted_and_finished_runs_left_alone(tmp_path, capsys):
     runs = [
         make_run(tmp_path, 'good', 'print("trained")'),
-        make_run(tmp_path, 'bad', 'raise SystemExit("no data")')
+        make_run(tmp_path, 'bad', 'raise SystemExit("no data")'),
     ]
     assert train_all(runs, jobs=2) == (1, False)
     assert 'bad, seed 0: FAILED, no data' in capsys.readouterr().out

@@ -37,8 +37,7 @@ def test_error_wrapped_by_a_library(capsys):
 
 def test_rank_is_named(capsys, monkeypatch):
     monkeypatch.setenv('RANK', '3')
-    assert sentence(
-        capsys, lambda: INRN('xxl')).startswith('error (rank 3): Unknown arch')
+    assert sentence(capsys, lambda: INRN('xxl')).startswith('error (rank 3): Unknown arch')
 
 
 def test_foreign_errors_keep_their_traceback():
@@ -49,7 +48,7 @@ def test_foreign_errors_keep_their_traceback():
 def test_our_bugs_keep_their_traceback():
     # raised inside this package, but not by one of its raise statements
     with pytest.raises(TypeError), user_errors():
-        INRN('m', out_indices=('a', ))
+        INRN('m', out_indices=('a',))
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -1,4 +1,5 @@
 """PSNR, SSIM, MS-SSIM and bits per pixel."""
+
 import math
 
 import pytest
@@ -24,16 +25,15 @@ def to_numpy(frame):
 def test_psnr_is_that_of_scikit_image():
     pred, gt = frames()
     expected = [
-        skimage_metrics.peak_signal_noise_ratio(
-            to_numpy(g), to_numpy(p), data_range=1) for p, g in zip(pred, gt)
+        skimage_metrics.peak_signal_noise_ratio(to_numpy(g), to_numpy(p), data_range=1)
+        for p, g in zip(pred, gt)
     ]
     assert psnr(pred, gt).tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_psnr_of_one_level_of_16_bits():
     gt = torch.full((1, 1, 4, 4), 30000 / 65535)
-    assert psnr(gt + 1 / 65535, gt).item() == pytest.approx(
-        20 * math.log10(65535), abs=0.05)
+    assert psnr(gt + 1 / 65535, gt).item() == pytest.approx(20 * math.log10(65535), abs=0.05)
     assert psnr(gt, gt).item() == 100
 
 
@@ -48,7 +48,8 @@ def test_ssim_is_that_of_scikit_image():
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
-            full=True)
+            full=True,
+        )
         inside = every[5:-5, 5:-5]  # without the padded border
         assert value.item() == pytest.approx(inside.mean(), abs=1e-5)
 
@@ -59,40 +60,41 @@ def test_ms_ssim_of_equal_and_of_noisy_frames():
     assert 0.5 < ms_ssim(pred, gt).item() < 0.9999
 
 
-@pytest.mark.parametrize('metric, side, least', [(ssim, 10, 11),
-                                                 (ms_ssim, 160, 161)])
+@pytest.mark.parametrize('metric, side, least', [(ssim, 10, 11), (ms_ssim, 160, 161)])
 def test_small_frames(metric, side, least):
     pred, gt = frames(side, 200)
-    with pytest.raises(
-            ValueError, match=f'at least {least} pixels .* {side} x 200'):
+    with pytest.raises(ValueError, match=f'at least {least} pixels .* {side} x 200'):
         metric(pred, gt)
 
 
 def test_metrics_in_an_evaluator(tmp_path):
     file = tmp_path / 'fit.inrn'
     file.write_bytes(bytes(96))
-    evaluator = Evaluator([
-        dict(type='PSNR'),
-        dict(type='SSIM', prefix='fit'),
-        dict(type='BitsPerPixel', file=str(file))
-    ])
+    evaluator = Evaluator(
+        [
+            dict(type='PSNR'),
+            dict(type='SSIM', prefix='fit'),
+            dict(type='BitsPerPixel', file=str(file)),
+        ]
+    )
     pred, gt = frames()
     for i in range(2):  # one frame at a time: still the mean of both
         evaluator.process([dict(pred=pred[i], gt=gt[i], frame=i)])
     found = evaluator.evaluate(2)
-    assert found == pytest.approx({
-        'psnr': psnr(pred, gt).mean().item(),
-        'fit/ssim': ssim(pred, gt).mean().item(),
-        'bpp': 8 * 96 / (2 * 24 * 32)
-    })
+    assert found == pytest.approx(
+        {
+            'psnr': psnr(pred, gt).mean().item(),
+            'fit/ssim': ssim(pred, gt).mean().item(),
+            'bpp': 8 * 96 / (2 * 24 * 32),
+        }
+    )
     # not that of the pooled error
     pooled = -10 * torch.log10((pred - gt).square().mean()).item()
     assert abs(found['psnr'] - pooled) > 0.3
 
 
 def test_bits_of_a_file_that_is_not_there(tmp_path):
-    evaluator = Evaluator(
-        [dict(type='BitsPerPixel', file=tmp_path / 'no.inrn')])
+    evaluator = Evaluator([dict(type='BitsPerPixel', file=tmp_path / 'no.inrn')])
     pred, gt = frames()
     evaluator.process([dict(pred=pred[0], gt=gt[0])])
     with pytest.raises(FileNotFoundError, match='export the fit first'):

@@ -1,4 +1,5 @@
 """The compact file of a fit."""
+
 import json
 import struct
 import zlib
@@ -9,8 +10,7 @@ import torch
 from mmengine.registry import MODELS
 
 import inrn_mm  # noqa: F401
-from inrn_mm.fitting.codec import (container, encode_fit, entropy, read_fit,
-                                   write_fit)
+from inrn_mm.fitting.codec import container, encode_fit, entropy, read_fit, write_fit
 from inrn_mm.fitting.codec.compact import plain_config
 from inrn_mm.fitting.codec.quantize import dequantize, num_steps, quantize
 from inrn_mm.fitting.signal import Signal
@@ -30,7 +30,7 @@ def build(name):
     net = MODELS.build(cfg)
     if name == 'hnerv':
         net.embeddings.normal_()
-    return net.eval(), cfg, Signal(None, cfg['shape'], 255, 25.)
+    return net.eval(), cfg, Signal(None, cfg['shape'], 255, 25.0)
 
 
 def output(net):
@@ -73,6 +73,7 @@ def test_error_falls_and_size_grows_with_the_bits(name):
 def decode(data):
     import tempfile
     from pathlib import Path
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'fit.inrn'
         path.write_bytes(data)
@@ -120,8 +121,7 @@ def test_quantisation_error_is_half_a_step():
     restored = dequantize(codes, peaks, 8)
     steps = value.abs().amax(1, keepdim=True) / 127
     # clipping a few weights may win over half a step for all
-    assert ((restored - value).square().mean(1)
-            <= (steps.squeeze()**2 / 12) * 1.2).all()
+    assert ((restored - value).square().mean(1) <= (steps.squeeze() ** 2 / 12) * 1.2).all()
 
 
 def test_channels_share_a_step_where_they_are_short():
@@ -130,21 +130,22 @@ def test_channels_share_a_step_where_they_are_short():
     assert num_steps((32, 64), False) == 1
     value = torch.randn(4, 3, 2)
     codes, peaks = quantize(value, 8)
-    assert peaks.shape == (1, ) and codes.shape == value.shape
-    torch.testing.assert_close(
-        dequantize(codes, peaks, 8), value, atol=0.02, rtol=0)
+    assert peaks.shape == (1,) and codes.shape == value.shape
+    torch.testing.assert_close(dequantize(codes, peaks, 8), value, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize(
-    'codes', [
+    'codes',
+    [
         np.zeros(50),
         np.full(50, -127),
         np.arange(-127, 128),
         np.random.default_rng(0).normal(0, 20, 5000).round().clip(-127, 127),
         np.random.default_rng(0).laplace(0, 3, 5000).round().clip(-127, 127),
-        np.array([5])
+        np.array([5]),
     ],
-    ids=['zeros', 'one value', 'all', 'gaussian', 'laplace', 'single'])
+    ids=['zeros', 'one value', 'all', 'gaussian', 'laplace', 'single'],
+)
 def test_entropy_coder_is_exact(codes):
     tensors = [codes.astype(np.int32), np.array([1, -1, 0], np.int32)]
     described, code = entropy.encode(tensors, 127)
@@ -178,11 +179,14 @@ def test_every_truncation_and_every_change_is_noticed(file):
         read_fit(file)
 
 
-@pytest.mark.parametrize('data, message', [
-    (b'\x89PNG and more of it', 'is not a compact fit'),
-    (b'', 'is not a compact fit'),
-    (b'INRN\x07' + bytes(30), 'is of version 7 .* reads version 1'),
-])
+@pytest.mark.parametrize(
+    'data, message',
+    [
+        (b'\x89PNG and more of it', 'is not a compact fit'),
+        (b'', 'is not a compact fit'),
+        (b'INRN\x07' + bytes(30), 'is of version 7 .* reads version 1'),
+    ],
+)
 def test_not_our_file(tmp_path, data, message):
     path = tmp_path / 'x.inrn'
     path.write_bytes(data)
@@ -211,19 +215,23 @@ def rewritten(file, **changes):
     return file
 
 
-@pytest.mark.parametrize('net, message', [
-    (dict(type='os.system'), "network of type 'os.system'"),
-    (dict(type='INRN'), "network of type 'INRN'"),
-    (dict(type='KnowledgeDistiller'), 'no fitting network'),
-    (dict(type=['SIREN']), 'no fitting network'),
-    (dict(type='SingleStageINRN', shape=VIDEO,
-          act_cfg=dict(type='os.system')), 'asks for os.system'),
-    (dict(type='SIREN', shape=[[dict(type='Pretrained')]
-                               ]), 'asks for Pretrained'),
-    (dict(type='SIREN', shape=IMAGE, width='wide'), 'cannot be decoded'),
-    (dict(type='SIREN', shape=IMAGE, colour='red'), 'cannot be decoded'),
-    (dict(type='SIREN', shape=IMAGE, width=50), 'has other layers'),
-])
+@pytest.mark.parametrize(
+    'net, message',
+    [
+        (dict(type='os.system'), "network of type 'os.system'"),
+        (dict(type='INRN'), "network of type 'INRN'"),
+        (dict(type='KnowledgeDistiller'), 'no fitting network'),
+        (dict(type=['SIREN']), 'no fitting network'),
+        (
+            dict(type='SingleStageINRN', shape=VIDEO, act_cfg=dict(type='os.system')),
+            'asks for os.system',
+        ),
+        (dict(type='SIREN', shape=[[dict(type='Pretrained')]]), 'asks for Pretrained'),
+        (dict(type='SIREN', shape=IMAGE, width='wide'), 'cannot be decoded'),
+        (dict(type='SIREN', shape=IMAGE, colour='red'), 'cannot be decoded'),
+        (dict(type='SIREN', shape=IMAGE, width=50), 'has other layers'),
+    ],
+)
 def test_hostile_headers(file, net, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_fit(rewritten(file, net=net))
@@ -233,8 +241,7 @@ def test_hostile_headers(file, net, message):
 def test_header_that_unzips_to_gigabytes(file):
     packed = zlib.compress(b' ' * (container.MAX_HEADER + 10), 9)
     rest = struct.pack('<I', len(packed)) + packed
-    file.write_bytes(
-        struct.pack('<4sBII', b'INRN', 1, len(rest), zlib.crc32(rest)) + rest)
+    file.write_bytes(struct.pack('<4sBII', b'INRN', 1, len(rest), zlib.crc32(rest)) + rest)
     with pytest.raises(ValueError, match='damaged.* too long'):
         read_fit(file)
 
@@ -270,6 +277,6 @@ def test_without_constriction(file, monkeypatch):
 def test_header_is_json(file):
     data = file.read_bytes()
     header, _ = container.read(file)
-    length, = struct.unpack_from('<I', data, 13)
-    plain = zlib.decompress(data[17:17 + length])
+    (length,) = struct.unpack_from('<I', data, 13)
+    plain = zlib.decompress(data[17 : 17 + length])
     assert json.loads(plain) == header

@@ -11,26 +11,22 @@ from inrn_mm.fitting import Signal, SignalFitter, memory
 from inrn_mm.fitting.memory import step_memory
 
 SIREN = dict(type='SIREN', width=16, num_layers=1)
-PIXEL = dict(
-    type='SingleStageINRN',
-    kind='pixel',
-    levels=4,
-    arch=dict(widths=[8], blocks=2))
-FRAME = dict(
-    type='SingleStageINRN',
-    stem_width=8,
-    arch=dict(widths=[6] * 3, blocks=[0, 1, 0]))
+PIXEL = dict(type='SingleStageINRN', kind='pixel', levels=4, arch=dict(widths=[8], blocks=2))
+FRAME = dict(type='SingleStageINRN', stem_width=8, arch=dict(widths=[6] * 3, blocks=[0, 1, 0]))
 HNERV = dict(type='HNeRV', width=8, encoder_width=8)
 
 
 def video(frames=4, size=(16, 24), seed=0):
     """A smooth gradient that moves."""
-    y, x = np.mgrid[:size[0], :size[1]] / size[1]
+    y, x = np.mgrid[: size[0], : size[1]] / size[1]
     return Signal.from_array(
-        np.stack([
-            np.stack([(np.sin(5 * (a + 0.1 * i)) + 1) * 127
-                      for a in (x, y, x + y)], -1) for i in range(frames)
-        ]).astype(np.uint8))
+        np.stack(
+            [
+                np.stack([(np.sin(5 * (a + 0.1 * i)) + 1) * 127 for a in (x, y, x + y)], -1)
+                for i in range(frames)
+            ]
+        ).astype(np.uint8)
+    )
 
 
 def numbers(*items):
@@ -41,12 +37,12 @@ def numbers(*items):
 def test_crops_and_chunks_are_parts_of_the_frame(net):
     fitter = SignalFitter(net, video())
     fitter(numbers(0, 1, 2, 3), mode='predict')
-    whole, = fitter.decode([2])
+    (whole,) = fitter.decode([2])
     assert whole.shape == (3, 16, 24)
-    assert 0 <= whole.min() and whole.max() <= 1
-    part, = fitter.decode([2], crop=(3, 4, 8, 9), chunk=64)
+    assert whole.min() >= 0 and whole.max() <= 1
+    (part,) = fitter.decode([2], crop=(3, 4, 8, 9), chunk=64)
     torch.testing.assert_close(part, whole[:, 3:11, 4:13])
-    chunked, = fitter.decode([2], chunk=64)
+    (chunked,) = fitter.decode([2], chunk=64)
     torch.testing.assert_close(chunked, whole)
 
 
@@ -54,10 +50,10 @@ def test_crops_and_chunks_are_parts_of_the_frame(net):
 def test_other_sizes_are_the_same_function(net):
     """Every third pixel of three times the size is a pixel of the frame."""
     fitter = SignalFitter(net, video(1))
-    whole, = fitter.decode()
-    larger, = fitter.decode(size=(48, 72))
+    (whole,) = fitter.decode()
+    (larger,) = fitter.decode(size=(48, 72))
     torch.testing.assert_close(larger[:, 1::3, 1::3], whole)
-    part, = fitter.decode(size=(48, 72), crop=(5, 7, 20, 31))
+    (part,) = fitter.decode(size=(48, 72), crop=(5, 7, 20, 31))
     torch.testing.assert_close(part, larger[:, 5:25, 7:38])
 
 
@@ -67,7 +63,7 @@ def test_any_size_and_times_between_frames(net):
     a, b = fitter.decode([1, 1.5], size=(21, 30))
     assert a.shape == b.shape == (3, 21, 30)
     assert not torch.equal(a, b)
-    part, = fitter.decode([1], size=(21, 30), crop=(2, 3, 5, 6))
+    (part,) = fitter.decode([1], size=(21, 30), crop=(2, 3, 5, 6))
     torch.testing.assert_close(part, a[:, 2:7, 3:9])
 
 
@@ -92,16 +88,15 @@ def test_tiles_are_windows_of_the_frame():
 
 def test_predictions_are_on_the_levels_of_the_signal():
     fitter = SignalFitter(FRAME, video())
-    sample, = fitter(numbers(1), mode='predict')
+    (sample,) = fitter(numbers(1), mode='predict')
     levels = sample['pred'] * 255
     torch.testing.assert_close(levels, levels.round())
     np.testing.assert_array_equal(
-        fitter.to_pixels(sample['pred']),
-        levels.round().permute(1, 2, 0).detach().numpy())
+        fitter.to_pixels(sample['pred']), levels.round().permute(1, 2, 0).detach().numpy()
+    )
     assert torch.equal(sample['gt'], fitter._target(numbers(1))[0])
     assert sample['frame'] == 1
-    deep = SignalFitter(SIREN,
-                        Signal.from_array(np.full((4, 4), 40000, np.uint16)))
+    deep = SignalFitter(SIREN, Signal.from_array(np.full((4, 4), 40000, np.uint16)))
     assert deep.to_pixels(torch.full((1, 4, 4), 0.5)).dtype == np.uint16
 
 
@@ -116,11 +111,14 @@ def test_checkpoint_has_no_target_and_decodes_without():
         other(numbers(0), mode='loss')
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(frames=[4]), 'no frame 4: the signal has 4'),
-    (dict(crop=(0, 0, 17, 4)), 'not inside 16 x 24'),
-    (dict(size=(0, 4)), 'size is a height and a width'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(frames=[4]), 'no frame 4: the signal has 4'),
+        (dict(crop=(0, 0, 17, 4)), 'not inside 16 x 24'),
+        (dict(size=(0, 4)), 'size is a height and a width'),
+    ],
+)
 def test_decoding_what_is_not_there(arguments, message):
     with pytest.raises(ValueError, match=message):
         next(SignalFitter(SIREN, video()).decode(**arguments))
@@ -200,8 +198,7 @@ def test_training_in_bfloat16_is_as_good(tmp_path):
         cfg.optim_wrapper.update(wrapper)
         runner = Runner.from_cfg(cfg)
         dtypes = set()
-        runner.model.net.register_forward_hook(
-            lambda net, args, out: dtypes.add(out.dtype))
+        runner.model.net.register_forward_hook(lambda net, args, out: dtypes.add(out.dtype))
         runner.train()
         assert (torch.bfloat16 in dtypes) == (name == 'bfloat')
         psnr.append(runner.message_hub.get_scalar('val/psnr').current())
@@ -210,8 +207,7 @@ def test_training_in_bfloat16_is_as_good(tmp_path):
 
 def test_ssim_is_exact_in_mixed_precision():
     """Of the one frame, whose moments are kept."""
-    fitter = SignalFitter(
-        SIREN, video(1), loss=dict(type='FittingLoss', alpha=0.))
+    fitter = SignalFitter(SIREN, video(1), loss=dict(type='FittingLoss', alpha=0.0))
     with torch.autocast('cpu', torch.bfloat16):
         target = fitter._target(numbers(0))
         loss = fitter.loss(target, target, fitter._target_moments(target))
@@ -221,8 +217,7 @@ def test_ssim_is_exact_in_mixed_precision():
 def test_compiled_training_is_the_same():
     torch.manual_seed(0)
     fitter = SignalFitter(FRAME, video())
-    compiled = SignalFitter(
-        FRAME, video(), compile=dict(backend='aot_eager', fullgraph=True))
+    compiled = SignalFitter(FRAME, video(), compile=dict(backend='aot_eager', fullgraph=True))
     # what is saved has the plain network's names
     compiled.load_state_dict(fitter.state_dict())
     losses = []
@@ -250,7 +245,7 @@ def test_schedule_follows_the_time(tmp_path):
 
 def test_training_ends_at_a_quality(tmp_path):
     cfg = config(tmp_path)
-    cfg.default_hooks.param_scheduler.target_psnr = 1.
+    cfg.default_hooks.param_scheduler.target_psnr = 1.0
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 9  # one step after the first evaluation
@@ -258,8 +253,7 @@ def test_training_ends_at_a_quality(tmp_path):
 
 
 def test_hnerv_and_tiles_train(tmp_path):
-    for name, net, more in (('hnerv', HNERV, {}), ('pixel', PIXEL,
-                                                   dict(tile=8))):
+    for name, net, more in (('hnerv', HNERV, {}), ('pixel', PIXEL, dict(tile=8))):
         cfg = config(tmp_path / name, net, max_epochs=1, val_interval=1)
         cfg.model.update(more)
         cfg.train_dataloader.batch_size = 2
@@ -267,8 +261,10 @@ def test_hnerv_and_tiles_train(tmp_path):
         before = deepcopy(runner.model.state_dict())
         runner.train()
         assert runner.iter == runner.model.num_items // 2
-        assert any(not torch.equal(before[name], value)
-                   for name, value in runner.model.state_dict().items())
+        assert any(
+            not torch.equal(before[name], value)
+            for name, value in runner.model.state_dict().items()
+        )
 
 
 def test_length_is_given_once(tmp_path):
@@ -279,6 +275,7 @@ def test_length_is_given_once(tmp_path):
 
 def test_limits_are_positive():
     from inrn_mm.fitting import BudgetHook
+
     with pytest.raises(ValueError, match='max_seconds must be positive'):
         BudgetHook(max_seconds=0)
     with pytest.raises(ValueError, match="'wall' or 'cpu'"):

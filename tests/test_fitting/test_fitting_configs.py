@@ -1,4 +1,5 @@
 """Every shipped config for fitting."""
+
 from pathlib import Path
 
 import pytest

@@ -1,9 +1,10 @@
 """What docs/fitting.md says of the code."""
+
 import re
 import shlex
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,18 @@ import inrn_mm  # noqa: F401
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs' / 'fitting.md').read_text()
 COMMANDS = [
-    line for block in re.findall(r'```bash\n(.*?)```', PAGE, re.S)
+    line
+    for block in re.findall(r'```bash\n(.*?)```', PAGE, re.S)
     for line in block.replace('\\\n', '').splitlines()
     if line.startswith('python ')
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def usage(script):
     return subprocess.run(
-        [sys.executable, str(ROOT / script), '--help'],
-        capture_output=True,
-        text=True,
-        check=True).stdout
+        [sys.executable, str(ROOT / script), '--help'], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize('command', COMMANDS)
@@ -37,15 +37,14 @@ def test_commands(command):
     assert {word for word in words if word.startswith('--')} <= known
     for word in words:
         if word.startswith('configs/'):
-            before, names, after = re.match(r'([^{]*)\{?([^}]*)\}?(.*)',
-                                            word).groups()
+            before, names, after = re.match(r'([^{]*)\{?([^}]*)\}?(.*)', word).groups()
             for name in names.split(','):
                 assert (ROOT / f'{before}{name}{after}').is_file()
 
 
 def test_every_config_is_named():
     names = {path.stem for path in (ROOT / 'configs/fitting').glob('*.py')}
-    table = PAGE[:PAGE.index('## Side by side')]
+    table = PAGE[: PAGE.index('## Side by side')]
     assert set(re.findall(r'`([\w-]+_(?:image|video))`', table)) == names
 
 

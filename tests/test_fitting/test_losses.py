@@ -16,10 +16,9 @@ def images():
 
 def test_ssim_is_pytorch_msssims(images):
     pred, target = images
-    torch.testing.assert_close(
-        ssim(pred, target), reference(pred, target, data_range=1))
-    ours, = torch.autograd.grad(ssim(pred, target), pred)
-    theirs, = torch.autograd.grad(reference(pred, target, data_range=1), pred)
+    torch.testing.assert_close(ssim(pred, target), reference(pred, target, data_range=1))
+    (ours,) = torch.autograd.grad(ssim(pred, target), pred)
+    (theirs,) = torch.autograd.grad(reference(pred, target, data_range=1), pred)
     torch.testing.assert_close(ours, theirs)
 
 
@@ -33,7 +32,8 @@ def test_ssim_is_scikit_images(images):
         gaussian_weights=True,
         sigma=1.5,
         use_sample_covariance=False,
-        full=True)
+        full=True,
+    )
     # the pixels whose window lies inside
     expected = full[:, 5:-5, 5:-5].mean()
     value = ssim(images[0][:1], images[1][:1]).item()
@@ -61,15 +61,13 @@ def test_equation_1(images):
     pred, target = images
     error = pred - target
     norms = dict(
-        mse=error.square().mean(),
-        l1=error.abs().mean(),
-        printed=error.norm() / error.numel())
+        mse=error.square().mean(), l1=error.abs().mean(), printed=error.norm() / error.numel()
+    )
     for norm, value in norms.items():
         losses = FittingLoss(alpha=0.25, norm=norm)(pred, target)
         torch.testing.assert_close(losses['loss_norm'], 0.25 * value)
-        torch.testing.assert_close(losses['loss_ssim'],
-                                   0.75 * (1 - ssim(pred, target)))
-    assert list(FittingLoss(alpha=1.)(pred, target)) == ['loss_norm']
+        torch.testing.assert_close(losses['loss_ssim'], 0.75 * (1 - ssim(pred, target)))
+    assert list(FittingLoss(alpha=1.0)(pred, target)) == ['loss_norm']
 
 
 def test_loss_is_in_float32_whatever_the_network_is(images):

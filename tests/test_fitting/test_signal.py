@@ -33,8 +33,7 @@ def test_palette_with_transparency(tmp_path):
     image = Image.new('P', (5, 4))
     image.putpalette([10, 20, 30] * 256)
     image.save(tmp_path / 'a.png', transparency=0)
-    assert load_signal(tmp_path / 'a.png').data[0, 0,
-                                                0].tolist() == [10, 20, 30, 0]
+    assert load_signal(tmp_path / 'a.png').data[0, 0, 0].tolist() == [10, 20, 30, 0]
 
 
 @pytest.fixture
@@ -49,8 +48,7 @@ def test_frames_come_in_the_order_of_their_numbers(folder):
     signal = load_signal(folder)
     assert signal.shape == (12, 6, 8, 1)
     assert signal.data[:, 0, 0, 0].tolist() == list(range(12))
-    every = load_signal(
-        folder, frames=3, stride=2, crop=(1, 2, 4, 5), size=(2, 3))
+    every = load_signal(folder, frames=3, stride=2, crop=(1, 2, 4, 5), size=(2, 3))
     assert every.shape == (3, 2, 3, 1) and every.fps == 12
     assert every.data[:, 0, 0, 0].tolist() == [0, 2, 4]
 
@@ -61,14 +59,13 @@ def test_video_file(tmp_path):
         stream = container.add_stream('mpeg4', rate=10)
         stream.width, stream.height, stream.pix_fmt = 32, 16, 'yuv420p'
         for i in range(5):
-            frame = av.VideoFrame.from_ndarray(
-                np.full((16, 32, 3), 40 * i, np.uint8), 'rgb24')
+            frame = av.VideoFrame.from_ndarray(np.full((16, 32, 3), 40 * i, np.uint8), 'rgb24')
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     signal = load_signal(tmp_path / 'a.mp4')
     assert signal.shape == (5, 16, 32, 3) and signal.fps == 10
     means = signal.data.float().mean((1, 2, 3))
-    torch.testing.assert_close(means, 40. * torch.arange(5), atol=6, rtol=0)
+    torch.testing.assert_close(means, 40.0 * torch.arange(5), atol=6, rtol=0)
     assert load_signal(tmp_path / 'a.mp4', stride=2, frames=2).shape[0] == 2
 
 
@@ -81,8 +78,7 @@ def write_noise(path, frames=20):
         stream.width, stream.height, stream.pix_fmt = 48, 32, 'yuv420p'
         for _ in range(frames):
             pixels = np.random.randint(0, 255, (32, 48, 3), np.uint8)
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(pixels, 'rgb24')))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, 'rgb24')))
         container.mux(stream.encode())
     return path
 
@@ -92,7 +88,7 @@ def test_cut_short_video(tmp_path, suffix):
     path = write_noise(tmp_path / f'a{suffix}')
     content = path.read_bytes()
     assert load_signal(path).shape[0] == 20
-    write(path, content[:len(content) * 2 // 3])
+    write(path, content[: len(content) * 2 // 3])
     with pytest.raises(ValueError, match='is cut short') as caught:
         load_signal(path)
     number = int(str(caught.value).split('--frames ')[1].rstrip('.'))
@@ -103,8 +99,7 @@ def test_cut_short_video(tmp_path, suffix):
 def test_frames_that_an_edit_list_leaves_out(tmp_path):
     av = pytest.importorskip('av')
     whole = write_noise(tmp_path / 'a.mp4')
-    with av.open(str(whole)) as source, av.open(
-            str(tmp_path / 'b.mp4'), 'w') as container:
+    with av.open(str(whole)) as source, av.open(str(tmp_path / 'b.mp4'), 'w') as container:
         stream = source.streams.video[0]
         copy = container.add_stream_from_template(stream)
         for packet in source.demux(stream):
@@ -140,7 +135,7 @@ def test_cut_short_image(tmp_path):
     Image.fromarray(pixels).save(tmp_path / 'a.jpg')
     content = (tmp_path / 'a.jpg').read_bytes()
     with pytest.raises(ValueError, match='cut short'):
-        load_signal(write(tmp_path / 'b.jpg', content[:len(content) // 2]))
+        load_signal(write(tmp_path / 'b.jpg', content[: len(content) // 2]))
 
 
 def test_folder_without_frames(tmp_path):
@@ -166,8 +161,7 @@ def test_crop_outside(folder):
 def test_values_that_are_no_numbers(tmp_path, bad):
     pixels = np.random.rand(4, 5).astype(np.float32)
     cv2.imwrite(str(tmp_path / 'a.tiff'), pixels)
-    np.testing.assert_array_equal(
-        load_signal(tmp_path / 'a.tiff').array()[0, ..., 0], pixels)
+    np.testing.assert_array_equal(load_signal(tmp_path / 'a.tiff').array()[0, ..., 0], pixels)
     pixels[1, 2] = bad
     cv2.imwrite(str(tmp_path / 'b.tiff'), pixels)
     with pytest.raises(ValueError, match='1 values of the input are NaN'):

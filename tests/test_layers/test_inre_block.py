@@ -14,24 +14,25 @@ def test_weights_are_those_of_the_formula(compression, kernel_size):
     block = INReBlock(32, compression=compression, kernel_size=kernel_size)
     convs = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
     weights = sum(conv.weight.numel() for conv in convs)
-    assert weights == 32**2 * (2 / compression +
-                               kernel_size**2 / compression**2)
+    assert weights == 32**2 * (2 / compression + kernel_size**2 / compression**2)
     assert all(conv.bias is None for conv in convs)
 
 
-@pytest.mark.parametrize('order, kernels', [
-    ('mlp-mlp', [1, 1]),
-    ('conv-mlp-mlp', [3, 1, 1]),
-    ('mlp-mlp-conv', [1, 1, 3]),
-    ('mlp-conv-mlp', [1, 3, 1]),
-])
+@pytest.mark.parametrize(
+    'order, kernels',
+    [
+        ('mlp-mlp', [1, 1]),
+        ('conv-mlp-mlp', [3, 1, 1]),
+        ('mlp-mlp-conv', [1, 1, 3]),
+        ('mlp-conv-mlp', [1, 3, 1]),
+    ],
+)
 def test_orders_of_table_1(order, kernels):
     block = INReBlock(8, order=order)
     convs = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
     assert [conv.kernel_size[0] for conv in convs] == kernels
     # compresses in the first layer, expands in the last
-    assert [conv.out_channels for conv in convs] == \
-        [4] * (len(kernels) - 1) + [8]
+    assert [conv.out_channels for conv in convs] == [4] * (len(kernels) - 1) + [8]
     assert block(torch.rand(2, 8, 5, 6)).shape == (2, 8, 5, 6)
 
 
@@ -48,8 +49,7 @@ def test_residual_adds_the_input_before_the_activation():
 
 
 def test_activation_and_norm_are_the_ones_asked_for():
-    block = INReBlock(
-        8, norm_cfg=dict(type='LN2d'), act_cfg=dict(type='ReLU'))
+    block = INReBlock(8, norm_cfg=dict(type='LN2d'), act_cfg=dict(type='ReLU'))
     kinds = [type(m) for m in block.modules()]
     assert kinds.count(LayerNorm2d) == 3
     assert kinds.count(nn.ReLU) == 3 and nn.GELU not in kinds
@@ -62,8 +62,7 @@ def test_checkpointing_gives_the_same_output_and_gradient():
     saving.load_state_dict(plain.state_dict())
     calls = Counter()
     for block in (plain, saving):
-        block.layers.register_forward_hook(
-            lambda *_, block=block: calls.update([block]))
+        block.layers.register_forward_hook(lambda *_, block=block: calls.update([block]))
     x = torch.randn(2, 8, 4, 4, requires_grad=True)
     grads = []
     for block in (plain, saving):
@@ -89,18 +88,20 @@ def test_layer_norm_normalises_the_channels_of_each_position():
     x = torch.randn(2, 6, 3, 4)
     out = LayerNorm2d(6)(x)
     torch.testing.assert_close(out.mean(1), torch.zeros(2, 3, 4))
-    torch.testing.assert_close(
-        out.var(1, unbiased=False), torch.ones(2, 3, 4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(out.var(1, unbiased=False), torch.ones(2, 3, 4), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(order='mlp'), "Unknown block order 'mlp'"),
-    (dict(order='mlp-pool'), "Unknown block order 'mlp-pool'"),
-    (dict(kernel_size=2), 'kernel_size must be odd'),
-    (dict(compression=64), 'leaves no channel of 8'),
-    (dict(compression=-1), 'must be positive'),
-    (dict(out_channels=16), 'set residual=False'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(order='mlp'), "Unknown block order 'mlp'"),
+        (dict(order='mlp-pool'), "Unknown block order 'mlp-pool'"),
+        (dict(kernel_size=2), 'kernel_size must be odd'),
+        (dict(compression=64), 'leaves no channel of 8'),
+        (dict(compression=-1), 'must be positive'),
+        (dict(out_channels=16), 'set residual=False'),
+    ],
+)
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         INReBlock(8, **kwargs)

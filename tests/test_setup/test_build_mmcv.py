@@ -1,4 +1,5 @@
 """Which mmcv wheel is taken, and that a wrong one is never."""
+
 import importlib.util
 import shutil
 import subprocess
@@ -13,8 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def build_mmcv():
-    spec = importlib.util.spec_from_file_location(
-        'build_mmcv', ROOT / 'tools' / 'build_mmcv.py')
+    spec = importlib.util.spec_from_file_location('build_mmcv', ROOT / 'tools' / 'build_mmcv.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -22,18 +22,18 @@ def build_mmcv():
 
 def wheel_name(build_mmcv, python=None, version=None) -> str:
     from packaging.tags import sys_tags
+
     tag = next(sys_tags())
     python = python or tag.interpreter
-    return (f'onedl_mmcv-{version or build_mmcv.VERSION}-{python}-{python}-'
-            f'{tag.platform}.whl')
+    return f'onedl_mmcv-{version or build_mmcv.VERSION}-{python}-{python}-{tag.platform}.whl'
 
 
 def test_key_tells_apart_all_that_a_binary_depends_on(build_mmcv):
     key = build_mmcv.wheel_key
-    assert key('2.11.0+cu130', (3, 11, 7), 'x86_64') == (
-        'torch2.11.0+cu130-cp311-x86_64-cpu')
+    assert key('2.11.0+cu130', (3, 11, 7), 'x86_64') == ('torch2.11.0+cu130-cp311-x86_64-cpu')
     assert key('2.11.0+cu130', (3, 11), 'x86_64', '13.0', ['9.0', '8.0']) == (
-        'torch2.11.0+cu130-cp311-x86_64-cu130-sm80-sm90')
+        'torch2.11.0+cu130-cp311-x86_64-cu130-sm80-sm90'
+    )
     variants = [
         key('2.11.0', (3, 11), 'x86_64'),
         key('2.10.0', (3, 11), 'x86_64'),
@@ -53,7 +53,8 @@ def test_candidates_fit_this_python_torch_and_mmcv(build_mmcv, tmp_path):
             good,
             wheel_name(build_mmcv, python='cp38'),
             wheel_name(build_mmcv, version='2.1.0'),
-            'mmcv-2.1.0-py3-none-any.whl', 'not-a-wheel.whl'
+            'mmcv-2.1.0-py3-none-any.whl',
+            'not-a-wheel.whl',
         ],
         'torch2.9.0-cpu': [good],
         'mine': [good],
@@ -64,7 +65,8 @@ def test_candidates_fit_this_python_torch_and_mmcv(build_mmcv, tmp_path):
             (tmp_path / folder / name).touch()
     found = build_mmcv.candidates([tmp_path], '2.11.0+cu130')
     assert [f.relative_to(tmp_path).as_posix() for f in found] == [
-        f'mine/{good}', f'torch2.11.0-cpu/{good}'
+        f'mine/{good}',
+        f'torch2.11.0-cpu/{good}',
     ]
     inside = build_mmcv.candidates([tmp_path / 'torch2.9.0-cpu'], '2.11.0')
     assert list(inside) == []
@@ -77,8 +79,7 @@ def test_a_wheel_whose_ops_do_not_run_is_rejected(build_mmcv, tmp_path):
     with zipfile.ZipFile(wheel, 'w') as archive:
         archive.writestr('mmcv/__init__.py', '')
         archive.writestr('mmcv/cnn.py', '')
-        archive.writestr('mmcv/ops.py',
-                         "raise ImportError('undefined symbol: c10')")
+        archive.writestr('mmcv/ops.py', "raise ImportError('undefined symbol: c10')")
     assert 'undefined symbol: c10' in build_mmcv.wheel_error('cpu', wheel)
 
 
@@ -100,8 +101,10 @@ def test_a_fitting_wheel_saves_the_build(build_mmcv, tmp_path, monkeypatch):
     installed = []
     monkeypatch.setattr(build_mmcv, 'ops_error', lambda device: 'none')
     monkeypatch.setattr(
-        build_mmcv, 'wheel_error', lambda device, wheel:
-        None if wheel.parent == good else 'does not load')
+        build_mmcv,
+        'wheel_error',
+        lambda device, wheel: None if wheel.parent == good else 'does not load',
+    )
     monkeypatch.setattr(build_mmcv, 'install', installed.append)
     monkeypatch.setattr(build_mmcv, 'build', None)
     build_mmcv.provide('cpu', tmp_path / 'kept', [broken, good])
@@ -117,17 +120,15 @@ def test_stripped_wheel_is_smaller_and_valid(build_mmcv, tmp_path):
     info.mkdir(parents=True)
     source = tmp_path / 'ext.c'
     source.write_text('int answer(void) { return 42; }\n')
-    subprocess.run(
-        ['gcc', '-g3', '-shared', '-fPIC', source, '-o', tree / '_ext.so'],
-        check=True)
-    tag = wheel_name(build_mmcv)[len(name) + 1:-len('.whl')]
-    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: onedl-mmcv\n'
-                                   f'Version: {build_mmcv.VERSION}\n')
+    subprocess.run(['gcc', '-g3', '-shared', '-fPIC', source, '-o', tree / '_ext.so'], check=True)
+    tag = wheel_name(build_mmcv)[len(name) + 1 : -len('.whl')]
+    (info / 'METADATA').write_text(
+        f'Metadata-Version: 2.1\nName: onedl-mmcv\nVersion: {build_mmcv.VERSION}\n'
+    )
     (info / 'WHEEL').write_text(f'Wheel-Version: 1.0\nTag: {tag}\n')
-    subprocess.run([
-        sys.executable, '-m', 'wheel', 'pack', '--dest-dir', tmp_path, tree
-    ],
-                   check=True)
+    subprocess.run(
+        [sys.executable, '-m', 'wheel', 'pack', '--dest-dir', tmp_path, tree], check=True
+    )
     wheel = next(tmp_path.glob('*.whl'))
     small = build_mmcv.strip_symbols(wheel, tmp_path / 'work')
     assert small.name == wheel.name
@@ -144,8 +145,7 @@ def test_missing_compiler_gets_one_sentence(build_mmcv, monkeypatch):
         build_mmcv.check_compilers()
 
 
-def test_toolkit_of_another_cuda_is_not_taken(build_mmcv, tmp_path,
-                                              monkeypatch):
+def test_toolkit_of_another_cuda_is_not_taken(build_mmcv, tmp_path, monkeypatch):
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'include').mkdir()
     nvcc = tmp_path / 'bin' / 'nvcc'
@@ -159,24 +159,20 @@ def test_toolkit_of_another_cuda_is_not_taken(build_mmcv, tmp_path,
     assert build_mmcv.installed_toolkit('13.0') != tmp_path
 
 
-def test_no_toolkit_anywhere_says_what_to_do(build_mmcv, tmp_path,
-                                             monkeypatch):
+def test_no_toolkit_anywhere_says_what_to_do(build_mmcv, tmp_path, monkeypatch):
     metadata = build_mmcv.importlib.metadata
 
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, 'version', missing)
-    with pytest.raises(
-            build_mmcv.BuildError,
-            match='set CUDA_HOME .* or set up .* --cpu'):
+    with pytest.raises(build_mmcv.BuildError, match='set CUDA_HOME .* or set up .* --cpu'):
         build_mmcv.registry_toolkit('13.0', tmp_path)
 
 
 def test_help_shows_an_example():
     done = subprocess.run(
-        [sys.executable, ROOT / 'tools' / 'build_mmcv.py', '--help'],
-        capture_output=True,
-        text=True)
+        [sys.executable, ROOT / 'tools' / 'build_mmcv.py', '--help'], capture_output=True, text=True
+    )
     assert done.returncode == 0
     assert 'example: python tools/build_mmcv.py' in done.stdout

@@ -9,6 +9,7 @@ from inrn_mm.utils import collect_env as module
 def test_table_has_the_versions_and_the_ops(capsys, monkeypatch):
     import mmengine
     import torch
+
     monkeypatch.setattr(sys, 'argv', ['collect_env', '--device', 'cpu'])
     module.main()
     out = capsys.readouterr().out
@@ -24,11 +25,14 @@ def test_absent_optional_package_is_no_problem():
     assert module.problems(env) == []
 
 
-@pytest.mark.parametrize('env, message', [
-    (dict(mmcv='missing'), 'mmcv is missing'),
-    (dict(cv2='broken (libGL.so.1: cannot open)'), 'cv2 is broken (libGL'),
-    (dict(mmdet='broken (mmcv too new)'), 'mmdet is broken'),
-])
+@pytest.mark.parametrize(
+    'env, message',
+    [
+        (dict(mmcv='missing'), 'mmcv is missing'),
+        (dict(cv2='broken (libGL.so.1: cannot open)'), 'cv2 is broken (libGL'),
+        (dict(mmdet='broken (mmcv too new)'), 'mmdet is broken'),
+    ],
+)
 def test_missing_or_broken_packages_are_named(env, message):
     problems = module.problems(env)
     assert len(problems) == 1

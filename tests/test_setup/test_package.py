@@ -1,4 +1,5 @@
 """What pip and mim see of the package."""
+
 import email
 import os
 import re
@@ -13,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MM_STACK = {'torch', 'torchvision'} | {
     publisher + name
-    for publisher in ('', 'onedl-') for name in (
-        'mmengine', 'mmcv', 'mmdet', 'mmdetection', 'mmpretrain')
+    for publisher in ('', 'onedl-')
+    for name in ('mmengine', 'mmcv', 'mmdet', 'mmdetection', 'mmpretrain')
 }
 
 
@@ -35,12 +36,23 @@ def wheel(tmp_path_factory):
     cache.mkdir(exist_ok=True)
     (cache / 'train.cpython-311.pyc').write_bytes(b'')
     out = tmp_path_factory.mktemp('wheel')
-    done = subprocess.run([
-        sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
-        '--no-index', '--no-build-isolation', '--wheel-dir', out, copy
-    ],
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--quiet',
+            '--no-deps',
+            '--no-index',
+            '--no-build-isolation',
+            '--wheel-dir',
+            out,
+            copy,
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return next(out.glob('*.whl'))
 
@@ -61,8 +73,7 @@ def test_wheel_carries_every_module(wheel):
     for file in (ROOT / 'inrn_mm').rglob('*.py'):
         if '.mim' not in file.parts:
             path = file.relative_to(ROOT).as_posix()
-            assert path in names, (
-                f'{path} is left out: does its folder have an __init__.py?')
+            assert path in names, f'{path} is left out: does its folder have an __init__.py?'
 
 
 def test_installing_never_replaces_the_stack(wheel):
@@ -72,11 +83,13 @@ def test_installing_never_replaces_the_stack(wheel):
     requirements = metadata.get_all('Requires-Dist')
     always = {name_of(r) for r in requirements if 'extra ==' not in r}
     assert always and not always & MM_STACK
-    for extra, package in (('det', 'onedl-mmdetection'),
-                           ('cls', 'onedl-mmpretrain'), ('mm', 'onedl-mmcv')):
+    for extra, package in (
+        ('det', 'onedl-mmdetection'),
+        ('cls', 'onedl-mmpretrain'),
+        ('mm', 'onedl-mmcv'),
+    ):
         assert package in {
-            name_of(r)
-            for r in requirements if re.search(f'extra == [\'"]{extra}', r)
+            name_of(r) for r in requirements if re.search(f'extra == [\'"]{extra}', r)
         }
 
 
@@ -94,14 +107,18 @@ def test_configs_are_bases_for_a_users_config(installed, wheel, tmp_path):
         zipfile.ZipFile(wheel).extractall(where)
     (tmp_path / 'user').mkdir()
     (tmp_path / 'user' / 'mine.py').write_text(USER_CONFIG)
-    code = ('import inrn_mm; from mmengine import Config; '
-            "cfg = Config.fromfile('mine.py'); "
-            'print(inrn_mm.__file__, cfg.model.type, cfg.model.backbone.arch)')
-    done = subprocess.run([sys.executable, '-c', code],
-                          cwd=tmp_path / 'user',
-                          env=dict(os.environ, PYTHONPATH=str(where)),
-                          capture_output=True,
-                          text=True)
+    code = (
+        'import inrn_mm; from mmengine import Config; '
+        "cfg = Config.fromfile('mine.py'); "
+        'print(inrn_mm.__file__, cfg.model.type, cfg.model.backbone.arch)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path / 'user',
+        env=dict(os.environ, PYTHONPATH=str(where)),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     file, *model = done.stdout.split()
     assert Path(file) == where / 'inrn_mm' / '__init__.py'
@@ -113,30 +130,29 @@ def run_outside(tmp_path, config, *command):
     (tmp_path / 'mine.py').write_text(config)
     env = dict(os.environ, PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES='-1')
     env.pop('INRN_COCO_ROOT', None)
-    return subprocess.run([sys.executable, *command],
-                          cwd=tmp_path,
-                          env=env,
-                          capture_output=True,
-                          text=True)
+    return subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
 
 
 def test_a_users_config_in_our_tools(tmp_path):
-    done = run_outside(tmp_path, USER_CONFIG, ROOT / 'tools' / 'train.py',
-                       'mine.py')
+    done = run_outside(tmp_path, USER_CONFIG, ROOT / 'tools' / 'train.py', 'mine.py')
     # the config is read, but there is no COCO
-    assert re.search('^error: The data root data/coco/? does not exist',
-                     done.stderr, re.MULTILINE), done.stderr
+    assert re.search(
+        '^error: The data root data/coco/? does not exist', done.stderr, re.MULTILINE
+    ), done.stderr
     assert done.returncode == 2
 
 
 def test_a_users_config_in_a_process_that_does_not_know_us(tmp_path):
     """Such as mmdet's tools: by its path, not by ``inrn_mm::``."""
-    code = ("import sys; from mmengine import Config; "
-            "assert 'inrn_mm' not in sys.modules; "
-            "print(Config.fromfile('mine.py').model.backbone.arch)")
+    code = (
+        'import sys; from mmengine import Config; '
+        "assert 'inrn_mm' not in sys.modules; "
+        "print(Config.fromfile('mine.py').model.backbone.arch)"
+    )
     path = str(ROOT / 'configs') + '/'
-    done = run_outside(tmp_path, USER_CONFIG.replace('inrn_mm::', path), '-c',
-                       code)
+    done = run_outside(tmp_path, USER_CONFIG.replace('inrn_mm::', path), '-c', code)
     assert done.stdout.split()[-1:] == ['l'], done.stderr
 
 

@@ -1,4 +1,5 @@
 """The set-up script, short of installing anything."""
+
 import os
 import stat
 import subprocess
@@ -12,11 +13,13 @@ ROOT = Path(__file__).parents[2]
 
 def setup_env(*args, **env):
     """Run the script; return its exit status, output and errors."""
-    done = subprocess.run(['bash', ROOT / 'tools' / 'setup_env.sh', *args],
-                          env=dict(os.environ, **env),
-                          stdin=subprocess.DEVNULL,
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        ['bash', ROOT / 'tools' / 'setup_env.sh', *args],
+        env=dict(os.environ, **env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -40,8 +43,7 @@ def free_disk(tmp_path):
     def make(gigabytes: int) -> str:
         df = tmp_path / 'bin' / 'df'
         df.parent.mkdir()
-        df.write_text('#!/bin/sh\necho head\n'
-                      f'echo disk 9 9 {gigabytes * 2 ** 20} 9% /\n')
+        df.write_text(f'#!/bin/sh\necho head\necho disk 9 9 {gigabytes * 2**20} 9% /\n')
         df.chmod(0o755)
         return f'{df.parent}:{os.environ["PATH"]}'
 
@@ -54,15 +56,18 @@ def test_help_shows_an_example():
     assert 'example: bash tools/setup_env.sh' in out
 
 
-@pytest.mark.parametrize('args, message', [
-    (['--gpu'], "unknown option '--gpu'"),
-    (['--python'], '--python needs a value'),
-    (['--python', 'no-such-python'], "there is no 'no-such-python'"),
-    (['--wheel-dir', 'no/such/dir'], "'no/such/dir' does not exist"),
-    (['--cuda', '--cpu'], 'exclude each other'),
-    (['--no-venv', '--venv', 'x'], 'exclude each other'),
-    (['--run'], '--run needs arguments'),
-])
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['--gpu'], "unknown option '--gpu'"),
+        (['--python'], '--python needs a value'),
+        (['--python', 'no-such-python'], "there is no 'no-such-python'"),
+        (['--wheel-dir', 'no/such/dir'], "'no/such/dir' does not exist"),
+        (['--cuda', '--cpu'], 'exclude each other'),
+        (['--no-venv', '--venv', 'x'], 'exclude each other'),
+        (['--run'], '--run needs arguments'),
+    ],
+)
 def test_bad_options_get_one_sentence(args, message, tmp_path):
     status, out, err = setup_env(*args, INRN_WHEEL_DIR='')
     assert status == 1
@@ -72,16 +77,14 @@ def test_bad_options_get_one_sentence(args, message, tmp_path):
 
 
 def test_old_python_gets_one_sentence(fake_python):
-    python = fake_python(
-        'if [ "$1" = --version ]; then echo Python 3.8.1; else exit 1; fi')
+    python = fake_python('if [ "$1" = --version ]; then echo Python 3.8.1; else exit 1; fi')
     status, _, err = setup_env('--python', python)
     assert status == 1
     assert err.startswith('error: Python 3.8.1 is too old: 3.10 or newer')
 
 
 def test_python_without_venv_gets_one_sentence(fake_python, tmp_path):
-    python = fake_python(
-        'case "$*" in *ensurepip*) exit 1;; *) exit 0;; esac')
+    python = fake_python('case "$*" in *ensurepip*) exit 1;; *) exit 0;; esac')
     status, _, err = setup_env('--python', python, '--venv', tmp_path / 'venv')
     assert status == 1
     assert 'has no venv module: install it' in err
@@ -89,18 +92,14 @@ def test_python_without_venv_gets_one_sentence(fake_python, tmp_path):
 
 def test_full_disk_gets_one_sentence(fake_python, free_disk, tmp_path):
     status, _, err = setup_env(
-        '--python',
-        fake_python('exit 0'),
-        '--venv',
-        tmp_path / 'venv',
-        PATH=free_disk(2))
+        '--python', fake_python('exit 0'), '--venv', tmp_path / 'venv', PATH=free_disk(2)
+    )
     assert status == 1
     assert 'only 2 GB are free' in err and 'needs 8 GB' in err
 
 
 def test_no_venv_names_what_the_stack_lacks(fake_python):
-    python = fake_python(
-        'case "$*" in *"import mmcv"*) exit 1;; *) exit 0;; esac')
+    python = fake_python('case "$*" in *"import mmcv"*) exit 1;; *) exit 0;; esac')
     status, _, err = setup_env('--no-venv', '--python', python)
     assert status == 1
     assert 'cannot import mmcv: with --no-venv' in err
@@ -116,7 +115,8 @@ def test_no_network_gets_one_sentence(free_disk, tmp_path):
         PIP_INDEX_URL='http://127.0.0.1:9/simple',  # nobody listens there
         PIP_CONFIG_FILE='/dev/null',
         PIP_EXTRA_INDEX_URL='',
-        PIP_FIND_LINKS='')
+        PIP_FIND_LINKS='',
+    )
     assert status == 1
     assert err.startswith('error: the package index cannot be reached: check')
     assert err.count('\n') == 1
@@ -124,6 +124,7 @@ def test_no_network_gets_one_sentence(free_disk, tmp_path):
 
 def test_the_lock_has_what_is_asked_for():
     from packaging.requirements import Requirement
+
     folder = ROOT / 'requirements'
     locked = {}
     for line in (folder / 'constraints.txt').read_text().splitlines():

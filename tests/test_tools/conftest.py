@@ -1,4 +1,5 @@
 """Run the tools, in this process or in their own."""
+
 import os
 import runpy
 import sys
@@ -18,8 +19,7 @@ def run_tool(monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.setenv(FORCE_SAFE, '0')
-    monkeypatch.setattr(CheckpointLoader, '_schemes',
-                        dict(CheckpointLoader._schemes))
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
 
     def run(script, *arguments):
         monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
@@ -36,4 +36,5 @@ def environment():
         PYTHONPATH=str(ROOT),
         PYTHON=sys.executable,
         OMP_NUM_THREADS='1',
-        CUDA_VISIBLE_DEVICES='-1')
+        CUDA_VISIBLE_DEVICES='-1',
+    )

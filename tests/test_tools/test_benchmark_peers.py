@@ -1,4 +1,5 @@
 """Distillers of other packages that the benchmark times beside ours."""
+
 import copy
 
 import pytest
@@ -11,18 +12,16 @@ def distiller(**student):
     from mmengine.registry import MODELS
 
     import inrn_mm  # noqa: F401
+
     cfg = dict(
         type='KnowledgeDistiller',
         student=student,
         teacher=student,
         allow_random_teacher=True,
         distill_losses=[
-            dict(
-                type='StageMSELoss',
-                pairs=[(1, 1), (3, 3)],
-                weight=[0.5, 2.],
-                name='ms')
-        ])
+            dict(type='StageMSELoss', pairs=[(1, 1), (3, 3)], weight=[0.5, 2.0], name='ms')
+        ],
+    )
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(cfg))
     model.init_weights()
@@ -32,26 +31,29 @@ def distiller(**student):
 @pytest.fixture
 def faster_rcnn(det_scope):
     from tiny_coco import tiny_faster_rcnn
+
     widths = (8, 8, 16, 16)
-    return tiny_faster_rcnn(
-        dict(type='INRN', arch=dict(widths=widths, depths=(1, ) * 4)), widths)
+    return tiny_faster_rcnn(dict(type='INRN', arch=dict(widths=widths, depths=(1,) * 4)), widths)
 
 
 @pytest.fixture
 def gfl(det_scope):
     from tiny_coco import tiny_one_stage
+
     return tiny_one_stage('gfl/gfl_r50_fpn_1x_coco.py')
 
 
 @pytest.fixture
 def det_scope():
     from mmengine.registry import DefaultScope
+
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield
 
 
 def losses(model):
     from inrn_mm.benchmark.samples import random_batch
+
     batch = model.data_preprocessor(random_batch('mmdet', 2, (64, 64)), True)
     torch.manual_seed(1)
     found = model(**batch, mode='loss')
@@ -60,6 +62,7 @@ def losses(model):
 
 def test_mmrazor_has_our_losses(faster_rcnn):
     from inrn_mm.benchmark import peers
+
     try:
         peers.import_mmrazor()
     except ImportError as error:
@@ -74,14 +77,13 @@ def test_mmrazor_has_our_losses(faster_rcnn):
     torch.testing.assert_close(torch.stack(peer), torch.stack(distilled))
     # not equal: the teacher's heads run there, and sample before the student's
     torch.testing.assert_close(
-        theirs['student.loss_rpn_cls'],
-        own['loss_rpn_cls'],
-        rtol=1e-2,
-        atol=0)
+        theirs['student.loss_rpn_cls'], own['loss_rpn_cls'], rtol=1e-2, atol=0
+    )
 
 
 def test_mmrazor_has_other_losses_to_leave_out(faster_rcnn):
     from inrn_mm.benchmark import peers
+
     ours, cfg = distiller(**faster_rcnn)
     ours.distill_losses.append(torch.nn.Identity())
     with pytest.raises(ValueError, match='StageMSELoss alone'):
@@ -90,6 +92,7 @@ def test_mmrazor_has_other_losses_to_leave_out(faster_rcnn):
 
 def test_mmdet_ld_has_our_networks(gfl):
     from inrn_mm.benchmark import peers
+
     ours, cfg = distiller(**gfl)
     theirs = peers.mmdet_ld(ours, cfg)
     theirs.train()
@@ -104,6 +107,7 @@ def test_mmdet_ld_has_our_networks(gfl):
 
 def test_mmdet_ld_is_of_gfl(faster_rcnn):
     from inrn_mm.benchmark import peers
+
     ours, cfg = distiller(**faster_rcnn)
     with pytest.raises(ValueError, match='GFL'):
         peers.mmdet_ld(ours, cfg)

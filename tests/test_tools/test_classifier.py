@@ -1,4 +1,5 @@
 """The same tools with a config of mmpretrain."""
+
 import pickle
 import shutil
 from pathlib import Path
@@ -26,20 +27,21 @@ def config(tiny_coco, tmp_path):
             pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(type='Resize', scale=(32, 32)),
-                dict(type='PackInputs')
-            ]))
+                dict(type='PackInputs'),
+            ],
+        ),
+    )
     cfg = dict(
         default_scope='mmpretrain',
         model=dict(
             type='ImageClassifier',
             backbone=dict(
-                type='INRN',
-                arch=dict(widths=[8, 16], depths=[1, 1], stem='conv3'),
-                out_indices=-1),
+                type='INRN', arch=dict(widths=[8, 16], depths=[1, 1], stem='conv3'), out_indices=-1
+            ),
             neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=2, in_channels=16)),
-        data_preprocessor=dict(
-            mean=[127.] * 3, std=[64.] * 3, to_rgb=True, num_classes=2),
+            head=dict(type='LinearClsHead', num_classes=2, in_channels=16),
+        ),
+        data_preprocessor=dict(mean=[127.0] * 3, std=[64.0] * 3, to_rgb=True, num_classes=2),
         train_dataloader=loader,
         val_dataloader=loader,
         test_dataloader=loader,
@@ -51,11 +53,10 @@ def config(tiny_coco, tmp_path):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         auto_scale_lr=dict(base_batch_size=4),
         default_hooks=dict(
-            logger=dict(type='LoggerHook', interval=1),
-            visualization=dict(type='VisualizationHook')),
-        visualizer=dict(
-            type='UniversalVisualizer',
-            vis_backends=[dict(type='LocalVisBackend')]))
+            logger=dict(type='LoggerHook', interval=1), visualization=dict(type='VisualizationHook')
+        ),
+        visualizer=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
+    )
     return dump_config(tmp_path / 'classifier.py', cfg)
 
 
@@ -81,7 +82,7 @@ def test_classifier_trains_and_is_tested(config, run_tool, tmp_path, capsys):
 
 def test_classes_of_a_classifier(config, run_tool, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        run_tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
-                 'model.head.num_classes=5')
-    assert 'head has num_classes=5, but the train dataset has 2 classes' in \
-        capsys.readouterr().err
+        run_tool(
+            'train.py', config, '--work-dir', tmp_path, '--cfg-options', 'model.head.num_classes=5'
+        )
+    assert 'head has num_classes=5, but the train dataset has 2 classes' in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """One table of several methods and seeds."""
+
 import json
 import subprocess
 import sys
@@ -11,32 +12,29 @@ from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
 from inrn_mm.engine.runs import places
-from inrn_mm.visualization.comparison import (markdown, read_run, summarize,
-                                              write_csv)
+from inrn_mm.visualization.comparison import markdown, read_run, summarize, write_csv
 
 TOOL = 'analysis_tools/compare_distillers.py'
 METRICS = ['coco/bbox_mAP', 'loss_cls']
 
 
-def write_run(folder, method, seed, score, gpu=False, parts=((1, 20), )):
+def write_run(folder, method, seed, score, gpu=False, parts=((1, 20),)):
     """A finished run's folder; one part for each time it was started."""
     for i, (first, last) in enumerate(parts):
         vis = folder / f'2020010{i}_000000' / 'vis_data'
         vis.mkdir(parents=True)
         lines = [
             dict(
-                loss=2.,
+                loss=2.0,
                 loss_cls=score + (step <= 18),
-                time=0.5 if step > 1 else 9.,
+                time=0.5 if step > 1 else 9.0,
                 step=step,
                 iter=step,
-                **(dict(memory=1000 + step) if gpu else {}))
+                **(dict(memory=1000 + step) if gpu else {}),
+            )
             for step in range(first, last + 1)
         ]
-        lines += [{
-            'coco/bbox_mAP': score / (3 - e),
-            'step': e
-        } for e in (1, 2)]
+        lines += [{'coco/bbox_mAP': score / (3 - e), 'step': e} for e in (1, 2)]
         (vis / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     record = dict(
         method=method,
@@ -44,9 +42,10 @@ def write_run(folder, method, seed, score, gpu=False, parts=((1, 20), )):
         config=f'{method}.py',
         options=['a=1'],
         finished=True,
-        peak_rss=2048.,
+        peak_rss=2048.0,
         machine='a machine',
-        added_params=1234)
+        added_params=1234,
+    )
     (folder / 'run.json').write_text(json.dumps(record))
     return folder
 
@@ -55,10 +54,7 @@ def test_figures_of_one_run(tmp_path):
     folder = write_run(tmp_path, 'kd', 0, 0.4, parts=((1, 12), (11, 20)))
     run = read_run(folder, METRICS)
     # the last evaluation; the last tenth, two of twenty, of the loss
-    assert run['values'] == pytest.approx({
-        'coco/bbox_mAP': 0.4,
-        'loss_cls': 0.4
-    })
+    assert run['values'] == pytest.approx({'coco/bbox_mAP': 0.4, 'loss_cls': 0.4})
     assert run['step_time'] == 0.5  # not the slow first one
     assert (run['memory'], run['memory_of']) == (2048, 'process')
     run = read_run(write_run(tmp_path / 'g', 'kd', 0, 0.4, gpu=True), METRICS)
@@ -67,9 +63,8 @@ def test_figures_of_one_run(tmp_path):
 
 def test_unknown_metric_names_those_there_are(tmp_path):
     with pytest.raises(
-            ValueError,
-            match="has not logged 'coco/AP'; it has "
-            'coco/bbox_mAP, loss, loss_cls'):
+        ValueError, match="has not logged 'coco/AP'; it has coco/bbox_mAP, loss, loss_cls"
+    ):
         read_run(write_run(tmp_path, 'kd', 0, 0.4), ['coco/AP'])
 
 
@@ -84,11 +79,8 @@ def test_no_gain_by_rounding(tmp_path):
 
 def test_mean_deviation_and_gain(tmp_path):
     runs = [
-        read_run(
-            write_run(tmp_path / f'{method}{seed}', method, seed, score),
-            METRICS)
-        for method, seed, score in (('alone', 0, 0.2), ('alone', 1, 0.4),
-                                    ('kd', 0, 0.5))
+        read_run(write_run(tmp_path / f'{method}{seed}', method, seed, score), METRICS)
+        for method, seed, score in (('alone', 0, 0.2), ('alone', 1, 0.4), ('kd', 0, 0.5))
     ]
     alone, kd = summarize(runs, METRICS, baseline='alone')
     cell = alone['metrics']['coco/bbox_mAP']
@@ -114,21 +106,22 @@ def configs(tiny_coco, tmp_path):
     cfg['val_cfg'] = cfg['val_dataloader'] = cfg['val_evaluator'] = None
     paths = [dump_config(tmp_path / 'alone.py', cfg)]
     teacher = cfg['model']
-    for name, loss in (('mse', dict(type='StageMSELoss', pairs=[(3, 3)])),
-                       ('pkd', dict(type='PearsonLoss', pairs=[(3, 3)]))):
+    for name, loss in (
+        ('mse', dict(type='StageMSELoss', pairs=[(3, 3)])),
+        ('pkd', dict(type='PearsonLoss', pairs=[(3, 3)])),
+    ):
         model = dict(
             type='KnowledgeDistiller',
             student=teacher,
             teacher=teacher,
             allow_random_teacher=True,
-            distill_losses=[loss])
-        paths.append(
-            dump_config(tmp_path / f'{name}.py', dict(cfg, model=model)))
+            distill_losses=[loss],
+        )
+        paths.append(dump_config(tmp_path / f'{name}.py', dict(cfg, model=model)))
     return paths
 
 
-def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
-                                capsys):
+def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch, capsys):
     """The command is tools/train.py's, here in this process."""
     started = []
     fails = ['pkd.py']
@@ -154,16 +147,22 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch,
     monkeypatch.setattr('os.wait4', wait4)
     out = tmp_path / 'out'
     arguments = [
-        *configs[1:], '--baseline', configs[0], '--metric', 'loss', '--out',
-        out, '--cfg-options', 'train_dataloader.batch_size=6'
+        *configs[1:],
+        '--baseline',
+        configs[0],
+        '--metric',
+        'loss',
+        '--out',
+        out,
+        '--cfg-options',
+        'train_dataloader.batch_size=6',
     ]
     with pytest.raises(SystemExit, match='1 runs failed'):
         run_tool(TOOL, *arguments)
     assert 'pkd' not in (out / 'table.md').read_text()
 
     run_tool(TOOL, *arguments)  # only what failed
-    assert [Path(argv[2]).stem
-            for argv in started] == ['alone', 'mse', 'pkd', 'pkd']
+    assert [Path(argv[2]).stem for argv in started] == ['alone', 'mse', 'pkd', 'pkd']
     rows = [
         line.split(' | ')
         for line in (out / 'table.md').read_text().splitlines()
@@ -190,8 +189,7 @@ time.sleep(600)
 """
 
 
-def test_side_by_side_until_time_is_up(run_tool, tmp_path, monkeypatch,
-                                       capsys):
+def test_side_by_side_until_time_is_up(run_tool, tmp_path, monkeypatch, capsys):
     real = subprocess.Popen
 
     def popen(argv, *args, **kwargs):
@@ -205,8 +203,13 @@ def test_side_by_side_until_time_is_up(run_tool, tmp_path, monkeypatch,
         (tmp_path / f'{name}.py').write_text("default_scope = 'mmpretrain'")
     out = tmp_path / 'out'
     arguments = [
-        *(tmp_path / f'{name}.py' for name in 'abc'), '--out', out, '--jobs',
-        '2', '--max-minutes', '0.05'
+        *(tmp_path / f'{name}.py' for name in 'abc'),
+        '--out',
+        out,
+        '--jobs',
+        '2',
+        '--max-minutes',
+        '0.05',
     ]
     run_tool(TOOL, *arguments)
     assert 'time is up: the same command goes on' in capsys.readouterr().out
@@ -230,11 +233,11 @@ def _alive(pid):
 
 def test_places_of_gpus(monkeypatch):
     import torch
+
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
-    assert [place['CUDA_VISIBLE_DEVICES']
-            for place in places(2)] == ['0', '1', '0', '1']
+    assert [place['CUDA_VISIBLE_DEVICES'] for place in places(2)] == ['0', '1', '0', '1']
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5')
     assert places(1) == [dict(CUDA_VISIBLE_DEVICES='5')]
     assert places(None) == [{}]
@@ -244,11 +247,10 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
     import runpy
 
     import yaml
+
     folder = ROOT / 'configs' / 'classification'
     presets = yaml.safe_load((folder / 'presets.yml').read_text())
-    assert set(presets) >= {
-        'table2', 'table3', 'orders', 'act', 'norm', 'residual', 'compression'
-    }
+    assert set(presets) >= {'table2', 'table3', 'orders', 'act', 'norm', 'residual', 'compression'}
     for name, preset in presets.items():
         assert len(set(preset['configs'])) == len(preset['configs']) > 1
         assert set(preset.get('published', {})) <= set(preset['configs'])
@@ -264,6 +266,7 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
 
 def test_published_figures_stand_beside_ours(tmp_path):
     from inrn_mm.visualization.comparison import draw
+
     runs = [
         read_run(write_run(tmp_path / method, method, 0, score), METRICS)
         for method, score in (('alone', 0.2), ('kd', 0.5))
@@ -279,17 +282,26 @@ def test_published_figures_stand_beside_ours(tmp_path):
 
 def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
     import runpy
+
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
     argv = tool['command']('a.py', tmp_path, 3, ['b=1'], 8)
     assert argv == [
         'bash',
-        str(ROOT / 'tools/dist_train.sh'), 'a.py', '8', '--work-dir',
-        str(tmp_path), '--resume', '--cfg-options', 'randomness.seed=3', 'b=1'
+        str(ROOT / 'tools/dist_train.sh'),
+        'a.py',
+        '8',
+        '--work-dir',
+        str(tmp_path),
+        '--resume',
+        '--cfg-options',
+        'randomness.seed=3',
+        'b=1',
     ]
 
 
 def test_options_of_the_student_and_of_distillation(tmp_path):
     import runpy
+
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
     plain, distilled = tmp_path / 'plain.py', tmp_path / 'distilled.py'
     plain.write_text("model = dict(type='FasterRCNN')")
@@ -297,24 +309,29 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
     args = SimpleNamespace(
         cfg_options=['a=1'],
         student_options=['neck.b=2'],
-        distill_options=['model.teacher_checkpoint=t.pth'])
+        distill_options=['model.teacher_checkpoint=t.pth'],
+    )
     assert tool['run_options'](plain, args) == ['a=1', 'model.neck.b=2']
     assert tool['run_options'](distilled, args) == [
-        'a=1', 'model.student.neck.b=2', 'model.teacher_checkpoint=t.pth'
+        'a=1',
+        'model.student.neck.b=2',
+        'model.teacher_checkpoint=t.pth',
     ]
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['gone.py'], 'gone.py does not exist'),
-    (['a.py', 'b/a.py'], 'Two configs are called a'),
-    ([], 'Give configs or --preset NAME'),
-    (['a.py', '--preset', 'act'], 'Give configs or --preset NAME'),
-    (['a.py', '--preset', 'gone'], 'invalid choice'),
-    (['a.py', '--jobs', '0'], '--jobs 0: it must be 1 or more'),
-    (['a.py', '--jobs', '2', '--gpus', '2'], 'cannot be given for runs on'),
-])
-def test_wrong_arguments(arguments, message, run_tool, tmp_path, capsys,
-                         monkeypatch):
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['gone.py'], 'gone.py does not exist'),
+        (['a.py', 'b/a.py'], 'Two configs are called a'),
+        ([], 'Give configs or --preset NAME'),
+        (['a.py', '--preset', 'act'], 'Give configs or --preset NAME'),
+        (['a.py', '--preset', 'gone'], 'invalid choice'),
+        (['a.py', '--jobs', '0'], '--jobs 0: it must be 1 or more'),
+        (['a.py', '--jobs', '2', '--gpus', '2'], 'cannot be given for runs on'),
+    ],
+)
+def test_wrong_arguments(arguments, message, run_tool, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'b').mkdir()
     for name in ('a.py', 'b/a.py'):

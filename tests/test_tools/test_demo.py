@@ -1,4 +1,5 @@
 """The demo: steps that run once, and the whole path on a few images."""
+
 import json
 import multiprocessing
 import os
@@ -23,7 +24,8 @@ def one_server():
     has what detectors and classifiers need."""
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(
-        [f'inrn_mm.demo.preload_{name}' for name in ('mmdet', 'mmpretrain')])
+        [f'inrn_mm.demo.preload_{name}' for name in ('mmdet', 'mmpretrain')]
+    )
     process = context.Process(target=print)
     process.start()
     process.join()
@@ -49,7 +51,7 @@ def run(tmp_path):
     """Run one step; each call is a new call of the demo."""
 
     def run_step(function, *args, name='one', steps=None, **kwargs):
-        steps = steps or Steps(tmp_path / 'work', dict(one=1., two=1.))
+        steps = steps or Steps(tmp_path / 'work', dict(one=1.0, two=1.0))
         return steps, steps.run(name, function, args, **kwargs)
 
     return run_step
@@ -76,11 +78,13 @@ def test_step_is_repeated_when_something_changed(run, tmp_path, change):
     run(append, file, products=[file], made_from=dict(a=1))
     if change == 'product':
         file.unlink()
-    run(append,
+    run(
+        append,
         file,
         products=[file],
         clean=[folder],
-        made_from=dict(a=2 if change == 'made_from' else 1))
+        made_from=dict(a=2 if change == 'made_from' else 1),
+    )
     assert file.read_text() == ('xx' if change == 'made_from' else 'x')
     assert not folder.exists()
 
@@ -139,9 +143,8 @@ def test_step_ends_when_the_demo_is_killed(tmp_path):
     script, beats = tmp_path / 'demo.py', tmp_path / 'beats'
     script.write_text(BEATING)
     demo = subprocess.Popen(
-        [sys.executable, str(script),
-         str(tmp_path)],
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+        [sys.executable, str(script), str(tmp_path)], env=dict(os.environ, PYTHONPATH=str(ROOT))
+    )
     while not beats.exists() and demo.poll() is None:
         time.sleep(0.1)
     demo.kill()
@@ -153,8 +156,7 @@ def test_step_ends_when_the_demo_is_killed(tmp_path):
 
 
 def test_times_are_written_as_people_say_them():
-    assert [clock(s)
-            for s in (0.4, 59.6, 125)] == ['0 s', '1 min 00 s', '2 min 05 s']
+    assert [clock(s) for s in (0.4, 59.6, 125)] == ['0 s', '1 min 00 s', '2 min 05 s']
 
 
 def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
@@ -163,9 +165,9 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
     With masks, which is all that there is without them and more.
     """
     from inrn_mm.demo import detection, trainings
-    monkeypatch.setattr(detection, 'QUICK_DATA',
-                        replace(detection.DATA, train=4, val=2, size=64))
-    monkeypatch.setattr(trainings, 'slowness', lambda: 1.)
+
+    monkeypatch.setattr(detection, 'QUICK_DATA', replace(detection.DATA, train=4, val=2, size=64))
+    monkeypatch.setattr(trainings, 'slowness', lambda: 1.0)
     options = DemoOptions(quick=True, mask=True)
 
     def call():
@@ -174,8 +176,15 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
     page, printed = call()
     assert 'Estimated time' in printed and '[8/8]' in printed
-    for words in ('INRN-M distilled', 'ground truth', 'box AP50', 'mask AP50',
-                  'scikit-learn', 'torch', 'dist_train.sh'):
+    for words in (
+        'INRN-M distilled',
+        'ground truth',
+        'box AP50',
+        'mask AP50',
+        'scikit-learn',
+        'torch',
+        'dist_train.sh',
+    ):
         assert words in page
     assert page.count('<img src="data:image/jpeg') == 2 * 4
     for name in ('teacher', 'student', 'distilled'):
@@ -191,32 +200,37 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
 def test_classification_demo(tmp_path, monkeypatch):
     from inrn_mm.demo import classification, trainings
-    monkeypatch.setattr(classification, 'QUICK_DATA',
-                        replace(classification.QUICK_DATA, train=20, val=20))
-    monkeypatch.setattr(trainings, 'slowness', lambda: 1.)
-    page = load_task('classification')(tmp_path, DemoOptions(quick=True),
-                                       ROOT).read_text()
-    for words in ('INRN-S distilled', 'top-1', 'top-5', 'scikit-learn',
-                  'docs/classification.md'):
+
+    monkeypatch.setattr(
+        classification, 'QUICK_DATA', replace(classification.QUICK_DATA, train=20, val=20)
+    )
+    monkeypatch.setattr(trainings, 'slowness', lambda: 1.0)
+    page = load_task('classification')(tmp_path, DemoOptions(quick=True), ROOT).read_text()
+    for words in ('INRN-S distilled', 'top-1', 'top-5', 'scikit-learn', 'docs/classification.md'):
         assert words in page
     # of a student that reads no digit yet, only wrong ones can be shown
     assert page.count('<img src="data:image/jpeg') in (6 * 4, 7 * 4, 8 * 4)
     for name in ('teacher', 'student', 'distilled'):
         assert 'accuracy/top1' in read_metrics(tmp_path / name / 'test')
     train, _ = read_scalars(tmp_path / 'distilled')
-    assert set(train[0]['losses']) == {
-        'loss_stage_mse.stage2', 'loss_logit_kd.head.fc'
-    }
+    assert set(train[0]['losses']) == {'loss_stage_mse.stage2', 'loss_logit_kd.head.fc'}
 
 
 def test_fitting_demo(tmp_path, monkeypatch, capsys):
     from inrn_mm.demo import fitting
+
     monkeypatch.setattr(fitting, 'QUICK_SECONDS', 0.5)
     monkeypatch.setattr(fitting, 'SIZE', 48)
     options = DemoOptions(quick=True)
     page = load_task('fitting')(tmp_path, options, ROOT).read_text()
-    for words in ('INRN with learned grids', 'SIREN', 'PSNR', 'ground truth',
-                  'tools/decode.py', 'figures mean nothing'):
+    for words in (
+        'INRN with learned grids',
+        'SIREN',
+        'PSNR',
+        'ground truth',
+        'tools/decode.py',
+        'figures mean nothing',
+    ):
         assert words in page
     # the grid, and three maps of the error
     assert page.count('<img src="data:image/jpeg') == 1 + 3
@@ -232,9 +246,12 @@ def test_fitting_demo(tmp_path, monkeypatch, capsys):
 
 def test_fitting_progress():
     from inrn_mm.demo.fitting import fitting_progress
+
     assert fitting_progress('') == (0, 'starting')
-    assert fitting_progress('Iter(train) [ 50/200]  lr: 1\nIter(val) [1/1]  '
-                            'psnr: 23.456') == (0.25, 'step 50, 23.5 dB')
+    assert fitting_progress('Iter(train) [ 50/200]  lr: 1\nIter(val) [1/1]  psnr: 23.456') == (
+        0.25,
+        'step 50, 23.5 dB',
+    )
 
 
 def test_images_shown_are_first_those_read_wrongly():
@@ -254,14 +271,18 @@ def test_every_task_of_the_command_exists():
     assert all(callable(load_task(name)) for name in TASKS)
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (['--help'], ','.join(TASKS)),
-    (['--task', 'classification', '--mask'], '--mask goes with detection'),
-])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['--help'], ','.join(TASKS)),
+        (['--task', 'classification', '--mask'], '--mask goes with detection'),
+    ],
+)
 def test_command_line_needs_nothing_installed(arguments, words):
     """Not even site-packages; tasks are known all the same."""
     done = subprocess.run(
         [sys.executable, '-S', ROOT / 'tools' / 'demo.py', *arguments],
         capture_output=True,
-        text=True)
+        text=True,
+    )
     assert words in done.stdout + done.stderr

@@ -1,4 +1,5 @@
 """The report page: self-contained, escaped, whole."""
+
 import base64
 import re
 from html.parser import HTMLParser
@@ -8,8 +9,7 @@ import numpy as np
 import pytest
 
 from inrn_mm.visualization.detections import DetectionPainter
-from inrn_mm.visualization.report import (COLOURS, ReportPage, picture_uri,
-                                          plot_curves)
+from inrn_mm.visualization.report import COLOURS, ReportPage, picture_uri, plot_curves
 
 
 class Reader(HTMLParser):
@@ -47,8 +47,7 @@ def page():
     page.section('Results', 'Some words.')
     page.table(['model', 'AP'], [['a', '0.4'], ['b', '0.5']], best=[(1, 1)])
     page.figure(plot_curves({'loss': {'a': [(0, 1), (1, 0.5)]}}), 'Losses.')
-    page.pictures(['truth', 'found'],
-                  [[np.full((4, 6, 3), v, np.uint8) for v in (0, 255)]])
+    page.pictures(['truth', 'found'], [[np.full((4, 6, 3), v, np.uint8) for v in (0, 255)]])
     page.commands([('Train', 'python tools/train.py CONFIG')])
     return page
 
@@ -64,9 +63,20 @@ def test_page_needs_no_other_file(page):
 
 def test_everything_added_is_on_the_page(page):
     text = read(page).text
-    for words in ('Title', 'A lead.', 'AP50', '0.61', 'Results', 'Some words.',
-                  'model', '0.4', 'Losses.', 'truth', 'found',
-                  'python tools/train.py CONFIG'):
+    for words in (
+        'Title',
+        'A lead.',
+        'AP50',
+        '0.61',
+        'Results',
+        'Some words.',
+        'model',
+        '0.4',
+        'Losses.',
+        'truth',
+        'found',
+        'python tools/train.py CONFIG',
+    ):
         assert words in text
 
 
@@ -108,22 +118,12 @@ def test_embedded_picture_is_the_picture():
 
 
 def test_a_name_has_one_colour_on_all_panels():
-    figure = plot_curves({
-        'loss': {
-            'a': [(0, 1)],
-            'b': [(0, 2)]
-        },
-        'empty': {
-            'a': []
-        },
-        'AP': {
-            'b': [(0, 0.1)]
-        },
-    })
+    figure = plot_curves(
+        {'loss': {'a': [(0, 1)], 'b': [(0, 2)]}, 'empty': {'a': []}, 'AP': {'b': [(0, 0.1)]}}
+    )
     assert len(figure.axes) == 2  # the empty panel is left out
     lines = figure.axes[0].lines + figure.axes[1].lines
-    assert [line.get_color()
-            for line in lines] == [COLOURS[0], COLOURS[1], COLOURS[1]]
+    assert [line.get_color() for line in lines] == [COLOURS[0], COLOURS[1], COLOURS[1]]
 
 
 def test_painter_draws_boxes_above_the_threshold_only():
@@ -143,7 +143,6 @@ def test_painter_fills_masks():
     mask = np.zeros((32, 32), bool)
     mask[8:16, 8:16] = True
     picture = painter.draw(
-        np.zeros((32, 32, 3), np.uint8),
-        np.float32([[8, 8, 16, 16]]), [0],
-        masks=[mask])
+        np.zeros((32, 32, 3), np.uint8), np.float32([[8, 8, 16, 16]]), [0], masks=[mask]
+    )
     assert picture[26, 26].any() and not picture[40, 40].any()

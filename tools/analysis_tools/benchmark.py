@@ -1,10 +1,11 @@
 """Measure speed and memory: distillation, several processes, backbones,
 losses, fits, data."""
+
 import argparse
 import importlib
 import json
 import sys
-from typing import Iterable, Optional, Tuple
+from collections.abc import Iterable
 
 EXAMPLES = dict(
     distill="""--device cuda \\
@@ -13,20 +14,34 @@ EXAMPLES = dict(
     backbone='--size 800 1333 --batch 1',
     losses='--shapes cifar --batch 64',
     fit='--networks INRN-S NeRV-S',
-    data='--kind detection')
+    data='--kind detection',
+)
 NOTES = """
 What is compared runs in turn, A B A B, and ratios are medians over the
 rounds. A benchmark wants the machine for itself."""
 
 # the names in inrn_mm.benchmark, which takes seconds to import
 NETWORKS = [
-    'INRN-S', 'INRN-S flat', 'INRN-M', 'INRN-M flat', 'INRN-L', 'INRN-L flat',
-    'ResNet-18', 'ResNet-50', 'ResNet-101', 'RegNetX-1.6GF', 'ConvNeXt-T',
-    'MobileNetV2'
+    'INRN-S',
+    'INRN-S flat',
+    'INRN-M',
+    'INRN-M flat',
+    'INRN-L',
+    'INRN-L flat',
+    'ResNet-18',
+    'ResNet-50',
+    'ResNet-101',
+    'RegNetX-1.6GF',
+    'ConvNeXt-T',
+    'MobileNetV2',
 ]
 WAYS = [
-    'channels_last', 'bfloat16', 'compiled', 'deployed',
-    'deployed_channels_last', 'deployed_compiled'
+    'channels_last',
+    'bfloat16',
+    'compiled',
+    'deployed',
+    'deployed_channels_last',
+    'deployed_compiled',
 ]
 FITS = ['INRN-S', 'INRN, interleaved', 'INRN-plus-fast', 'NeRV-S', 'SIREN']
 
@@ -35,48 +50,50 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='\n'.join(['examples:', *map(_example, EXAMPLES), NOTES]),
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(
-        dest='command', required=True, metavar='COMMAND')
-    distill = _command(commands, 'distill', 'one distilled training step', 9,
-                       (256, 256), 2)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    distill = _command(commands, 'distill', 'one distilled training step', 9, (256, 256), 2)
     distill.add_argument(
         '--variants',
         nargs='*',
         default=['folded'],
         choices=['folded', 'channels_last', 'bfloat16', 'compiled', 'all'],
-        help='options of the teacher to time too, or none (default: folded)')
+        help='options of the teacher to time too, or none (default: folded)',
+    )
     distill.add_argument(
         '--peers',
         nargs='*',
         default=[],
         choices=['mmrazor', 'mmdet-ld'],
         help='distillers of other packages to time too: mmrazor 1.0.0, where '
-        "it can be imported, with StageMSELoss; mmdet's LD, with GFL")
-    scaling = _command(commands, 'scaling',
-                       'steps of several processes beside those of one', 5,
-                       (256, 256), 2)
+        "it can be imported, with StageMSELoss; mmdet's LD, with GFL",
+    )
+    scaling = _command(
+        commands, 'scaling', 'steps of several processes beside those of one', 5, (256, 256), 2
+    )
     for command in (distill, scaling):
         command.add_argument(
             '--config',
             default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
-            help='config of a distilled training (default: %(default)s)')
+            help='config of a distilled training (default: %(default)s)',
+        )
     scaling.add_argument(
         '--processes',
         type=int,
         default=2,
         help='number of processes, each with a device, a batch and threads of '
-        'its own (default: %(default)s)')
-    backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7,
-                        (224, 224), 8)
+        'its own (default: %(default)s)',
+    )
+    backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7, (224, 224), 8)
     backbone.add_argument(
         '--networks',
         nargs='+',
         default=['INRN-M', 'INRN-L'],
         choices=NETWORKS,
         metavar='NAME',
-        help=f'backbones to time, of {_names(NETWORKS)} (default: INRN-M '
-        'INRN-L)')
+        help=f'backbones to time, of {_names(NETWORKS)} (default: INRN-M INRN-L)',
+    )
     backbone.add_argument(
         '--ways',
         nargs='*',
@@ -84,95 +101,97 @@ def make_parser() -> argparse.ArgumentParser:
         choices=WAYS,
         metavar='WAY',
         help=f'ways to run them besides eager, of {_names(WAYS)} (default: '
-        'channels_last deployed deployed_channels_last)')
+        'channels_last deployed deployed_channels_last)',
+    )
     backbone.add_argument(
         '--train',
         action='store_true',
-        help='time forward and backward instead of the forward alone')
+        help='time forward and backward instead of the forward alone',
+    )
     for command in (distill, backbone):
-        command.add_argument(
-            '--no-memory', action='store_true', help='measure the times only')
-    losses = _command(commands, 'losses', 'losses, forward and backward', 7,
-                      (256, 256), 2)
+        command.add_argument('--no-memory', action='store_true', help='measure the times only')
+    losses = _command(commands, 'losses', 'losses, forward and backward', 7, (256, 256), 2)
     losses.add_argument(
         '--shapes',
         choices=['coco', 'cifar'],
         default='coco',
         help='shapes of COCO detectors or of CIFAR classifiers, whose images '
-        'have 32 x 32 pixels (default: %(default)s)')
+        'have 32 x 32 pixels (default: %(default)s)',
+    )
     # at this size INRN-S, INRN-plus-fast and NeRV-S have equal parameters
-    fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7,
-                   (96, 160), None)
+    fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7, (96, 160), None)
     fit.add_argument(
         '--networks',
         nargs='+',
         default=FITS,
         choices=FITS,
         metavar='NAME',
-        help=f'networks to fit, of {_names(FITS)} (default: all)')
+        help=f'networks to fit, of {_names(FITS)} (default: all)',
+    )
     for command in (distill, scaling, fit):
         command.add_argument(
             '--amp',
             choices=['float16', 'bfloat16'],
-            help='train in mixed precision of this type (default: float32)')
-    data = _command(commands, 'data', 'pipelines of training', 15, (480, 640),
-                    64)
+            help='train in mixed precision of this type (default: float32)',
+        )
+    data = _command(commands, 'data', 'pipelines of training', 15, (480, 640), 64)
     data.add_argument(
         '--kind',
         choices=['cifar100', 'detection'],
         default='cifar100',
         help="pipelines of CIFAR-100, ours and mmpretrain's, or mmdet's of "
-        'COCO (default: %(default)s)')
+        'COCO (default: %(default)s)',
+    )
     return parser
 
 
-def _command(commands: argparse._SubParsersAction, name: str, text: str,
-             iters: int, size: Tuple[int, int],
-             batch: Optional[int]) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction,
+    name: str,
+    text: str,
+    iters: int,
+    size: tuple[int, int],
+    batch: int | None,
+) -> argparse.ArgumentParser:
     """A sub-command with the options that all have, and their defaults."""
     command = commands.add_parser(
         name,
         help=text,
         description=text,
         epilog=f'example:\n{_example(name)}',
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    command.add_argument(
-        '--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
     command.add_argument(
         '--size',
         type=int,
         nargs=2,
         default=size,
         metavar=('H', 'W'),
-        help='height and width of the images (default: '
-        f'{size[0]} {size[1]})')
+        help=f'height and width of the images (default: {size[0]} {size[1]})',
+    )
     if batch:
         command.add_argument(
-            '--batch',
-            type=int,
-            default=batch,
-            help='images in a batch (default: %(default)s)')
+            '--batch', type=int, default=batch, help='images in a batch (default: %(default)s)'
+        )
     command.add_argument(
-        '--iters',
-        type=int,
-        default=iters,
-        help='rounds that are timed (default: %(default)s)')
+        '--iters', type=int, default=iters, help='rounds that are timed (default: %(default)s)'
+    )
     command.add_argument(
         '--warmup',
         type=int,
         default=2,
-        help='rounds before them that are not timed (default: %(default)s)')
+        help='rounds before them that are not timed (default: %(default)s)',
+    )
     command.add_argument(
-        '--threads',
-        type=int,
-        help="torch's threads in each process (default: all cores are used)")
+        '--threads', type=int, help="torch's threads in each process (default: all cores are used)"
+    )
     command.add_argument('--json', help='write the result to this file too')
     return command
 
 
 def _example(name: str) -> str:
-    return f'  python tools/analysis_tools/benchmark.py {name} ' \
-        f'{EXAMPLES[name]}'
+    return f'  python tools/analysis_tools/benchmark.py {name} {EXAMPLES[name]}'
 
 
 def _names(names: Iterable[str]) -> str:
@@ -189,6 +208,7 @@ def main():
     import inrn_mm  # noqa: F401
     from inrn_mm.benchmark.table import print_table
     from inrn_mm.engine.user_error import user_errors
+
     if args.threads:
         torch.set_num_threads(args.threads)
     with user_errors():

@@ -7,6 +7,7 @@ and table.png are written. The configs should differ in one thing only: the
 method, or, for an ablation, a part of the network. Lists of configs that
 belong together have names, see --preset.
 """
+
 import argparse
 import signal
 import sys
@@ -37,38 +38,39 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
 def parse_args():
     presets = yaml.safe_load((CONFIGS / 'presets.yml').read_text())
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'configs', nargs='*', type=Path, help='config files, one per method')
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('configs', nargs='*', type=Path, help='config files, one per method')
     parser.add_argument(
         '--preset',
         choices=presets,
         metavar='NAME',
         help='configs of configs/classification in place of a list, with the '
-        'published figures beside ours: ' +
-        '; '.join(f"{n}: {p['about']}" for n, p in presets.items()))
+        'published figures beside ours: '
+        + '; '.join(f'{n}: {p["about"]}' for n, p in presets.items()),
+    )
     parser.add_argument(
         '--baseline',
         type=Path,
         help='config of the student alone: the first row, and what the gains '
-        'are over (default: that of the preset, else none)')
-    parser.add_argument(
-        '--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
+        'are over (default: that of the preset, else none)',
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
     parser.add_argument(
         '--metric',
         nargs='+',
         help='keys of the log, a training loss such as loss_cls too (the '
         'total `loss` has the distillation in it) (default: accuracy/top1 and '
         'accuracy/top5 of a preset, accuracy/top1 of classifiers, else '
-        'coco/bbox_mAP)')
+        'coco/bbox_mAP)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='passed to every run, as in tools/train.py')
+        help='passed to every run, as in tools/train.py',
+    )
     parser.add_argument(
         '--student-options',
         nargs='+',
@@ -76,37 +78,42 @@ def parse_args():
         metavar='KEY=VALUE',
         help="options of the student's model, in distilled and plain configs "
         'alike: neck.out_channels=64 is model.student.neck.out_channels=64 or '
-        'model.neck.out_channels=64')
+        'model.neck.out_channels=64',
+    )
     parser.add_argument(
         '--distill-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='passed to the distilled configs only, such as '
-        'model.teacher_checkpoint=FILE')
-    parser.add_argument(
-        '--gpus', type=int, default=1, help='of each run (default: 1)')
+        help='passed to the distilled configs only, such as model.teacher_checkpoint=FILE',
+    )
+    parser.add_argument('--gpus', type=int, default=1, help='of each run (default: 1)')
     parser.add_argument(
         '--jobs',
         type=int,
         help='runs beside each other on each GPU, or else on the CPU, whose '
-        'cores they share (default: one run at a time)')
+        'cores they share (default: one run at a time)',
+    )
     parser.add_argument(
         '--max-minutes',
         type=float,
         help='stop after this time; the same command goes on from the last '
-        'checkpoints (default: no limit)')
+        'checkpoints (default: no limit)',
+    )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/compare'),
-        help='folder (default: work_dirs/compare)')
+        help='folder (default: work_dirs/compare)',
+    )
     args = parser.parse_args()
     if bool(args.preset) == bool(args.configs):
         parser.error('Give configs or --preset NAME.')
     if args.jobs is not None and (args.jobs < 1 or args.gpus > 1):
-        parser.error(f'--jobs {args.jobs}: it must be 1 or more, and cannot '
-                     'be given for runs on several GPUs each.')
+        parser.error(
+            f'--jobs {args.jobs}: it must be 1 or more, and cannot '
+            'be given for runs on several GPUs each.'
+        )
     args.published = {}
     if args.preset:
         preset = presets[args.preset]
@@ -121,14 +128,13 @@ def parse_args():
         if not config.is_file():
             parser.error(f'The config {config} does not exist.')
         if names.count(config.stem) > 1:
-            parser.error(f'Two configs are called {config.stem}: their runs '
-                         'would share a folder; rename one.')
+            parser.error(
+                f'Two configs are called {config.stem}: their runs '
+                'would share a folder; rename one.'
+            )
     args.metric = args.metric or default_metric(args.configs[0])
     args.seeds = list(dict.fromkeys(args.seeds))
-    args.options = {
-        config: run_options(config, args)
-        for config in args.configs
-    }
+    args.options = {config: run_options(config, args) for config in args.configs}
     return args
 
 
@@ -137,6 +143,7 @@ def default_metric(config):
     from mmengine.config import Config
 
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
+
     scope = Config.fromfile(config).get('default_scope')
     return ['accuracy/top1' if scope == 'mmpretrain' else 'coco/bbox_mAP']
 
@@ -149,6 +156,7 @@ def run_options(config, args):
     from mmengine.config import Config
 
     from inrn_mm.engine.config_types import is_distiller
+
     distilled = is_distiller(Config.fromfile(config).model)
     model = 'model.student.' if distilled else 'model.'
     options += [model + option for option in args.student_options]
@@ -171,6 +179,7 @@ def count_parameters(config, options):
     from mmengine.registry import MODELS, init_default_scope
 
     from inrn_mm.engine.config_types import is_distiller
+
     cfg = Config.fromfile(config)
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='*', action=DictAction, default={})
@@ -185,6 +194,7 @@ def count_parameters(config, options):
 def all_runs(args):
     """A run for each config and seed."""
     from inrn_mm.engine.runs import Run
+
     runs = []
     # seeds outside: a first table of all methods comes early
     for seed in args.seeds:
@@ -192,15 +202,17 @@ def all_runs(args):
             folder = args.out / config.stem / f'seed{seed}'
             options = args.options[config]
             runs.append(
-                Run(config, seed, options, folder,
-                    command(config, folder, seed, options, args.gpus)))
+                Run(
+                    config, seed, options, folder, command(config, folder, seed, options, args.gpus)
+                )
+            )
     return runs
 
 
 def write_tables(args, runs, counted=False):
     """Table and picture of the finished runs; returns the table."""
-    from inrn_mm.visualization.comparison import (draw, markdown, read_run,
-                                                  summarize, write_csv)
+    from inrn_mm.visualization.comparison import draw, markdown, read_run, summarize, write_csv
+
     found, counts = [], {}
     for run in sorted(runs, key=lambda run: args.configs.index(run.config)):
         record = run.read_record()
@@ -213,8 +225,7 @@ def write_tables(args, runs, counted=False):
         found.append(read_run(run.folder, args.metric))
     if not found:
         return ''
-    rows = summarize(found, args.metric, args.baseline and args.baseline.stem,
-                     args.published)
+    rows = summarize(found, args.metric, args.baseline and args.baseline.stem, args.published)
     table = markdown(rows, found)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')
@@ -229,9 +240,11 @@ def main():
     try:
         # after parsing: these imports take seconds
         from inrn_mm.engine.runs import train_all
+
         runs = all_runs(args)
-        failed, late = train_all(runs, args.jobs, args.max_minutes,
-                                 lambda: write_tables(args, runs))
+        failed, late = train_all(
+            runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs)
+        )
         print(f'\n{write_tables(args, runs, counted=True)}')
     except ValueError as error:
         sys.exit(f'error: {error}')
@@ -241,8 +254,10 @@ def main():
         print('time is up: the same command goes on')
     print(f'finished runs are in {args.out}/table.md, table.csv and table.png')
     if failed:
-        sys.exit(f'{failed} runs failed; their train.log says why, and the '
-                 'same command tries them again.')
+        sys.exit(
+            f'{failed} runs failed; their train.log says why, and the '
+            'same command tries them again.'
+        )
 
 
 if __name__ == '__main__':

@@ -4,14 +4,14 @@ superres     fit the shrunk image, decode at the full size
 interpolate  fit every second frame, decode those between
 denoise      fit the image with noise added, stop early
 """
+
 import argparse
 import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
 sys.path.insert(0, str(TOOLS))
-from fit_arguments import (CONFIGS, add_input_options,  # noqa: E402
-                           add_output_options)
+from fit_arguments import CONFIGS, add_input_options, add_output_options  # noqa: E402
 
 EXAMPLES = """examples:
   python tools/analysis_tools/fit_applications.py superres photo.png
@@ -24,30 +24,27 @@ TASKS = ('superres', 'interpolate', 'denoise')
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('task', choices=TASKS, help='what to show, see above')
     parser.add_argument('input', help='image, folder of frames or video')
     parser.add_argument(
-        '--config',
-        help='config file (default: configs/fitting/siren_image.py, or '
-        'inrn_video.py)')
+        '--config', help='config file (default: configs/fitting/siren_image.py, or inrn_video.py)'
+    )
     add_input_options(parser, video=True)
-    parser.add_argument(
-        '--factor', type=int, default=2, help='of superres (default: 2)')
+    parser.add_argument('--factor', type=int, default=2, help='of superres (default: 2)')
     parser.add_argument(
         '--sigma',
         type=float,
-        default=25.,
-        help='standard deviation of the noise of denoise, of 255 levels '
-        '(default: 25)')
+        default=25.0,
+        help='standard deviation of the noise of denoise, of 255 levels (default: 25)',
+    )
     parser.add_argument(
         '--parameters',
         type=int,
         metavar='N',
-        help="scale the network's widths to about N parameters (default: as "
-        'the config has them)')
+        help="scale the network's widths to about N parameters (default: as the config has them)",
+    )
     parser.add_argument('--max-seconds', type=float, help='of training')
     add_output_options(parser, 'work_dirs/ and the names of task and input')
     return parser.parse_args()
@@ -57,16 +54,27 @@ def main():
     args = parse_args()
     # after parsing: these imports take seconds
     from inrn_mm.engine.user_error import user_errors
+
     with user_errors():
         from inrn_mm.fitting import applications
         from inrn_mm.fitting.job import FitJob
-        out = args.out or Path('work_dirs',
-                               f'{args.task}_{Path(args.input).stem}')
+
+        out = args.out or Path('work_dirs', f'{args.task}_{Path(args.input).stem}')
         default = 'inrn_video' if args.task == 'interpolate' else 'siren_image'
         args.config = args.config or str(CONFIGS / f'{default}.py')
-        names = ('input', 'config', 'size', 'crop', 'frames', 'stride',
-                 'parameters', 'max_seconds', 'save_frames', 'force',
-                 'cfg_options')
+        names = (
+            'input',
+            'config',
+            'size',
+            'crop',
+            'frames',
+            'stride',
+            'parameters',
+            'max_seconds',
+            'save_frames',
+            'force',
+            'cfg_options',
+        )
         job = FitJob(**{name: getattr(args, name) for name in names})
         if args.task == 'superres':
             found = applications.super_resolve(job, out, args.factor)

@@ -1,4 +1,5 @@
 """Draw loss and metric curves of trainings."""
+
 import argparse
 from collections import defaultdict
 from fnmatch import fnmatch
@@ -20,10 +21,12 @@ def read_curves(path):
     """
     # after parsing: these imports take seconds
     from inrn_mm.utils.logs import find_logs, read_scalars
+
     if not find_logs(path):
         raise FileNotFoundError(
             f'There is no vis_data/scalars.json below {path}: give the '
-            'work_dir of a training, or the file.')
+            'work_dir of a training, or the file.'
+        )
     train, val = read_scalars(path)
     if not train:
         raise ValueError(f'{path} has no losses in it.')
@@ -38,28 +41,26 @@ def read_curves(path):
 
 def chosen(curves, patterns):
     """Keys that match a pattern, in the order of the patterns."""
-    keys = [
-        key for pattern in patterns for key in curves if fnmatch(key, pattern)
-    ]
+    keys = [key for pattern in patterns for key in curves if fnmatch(key, pattern)]
     if not keys:
-        raise ValueError(f"No key matches {' '.join(patterns)}; the log has "
-                         f"{', '.join(curves)}.")
+        raise ValueError(f'No key matches {" ".join(patterns)}; the log has {", ".join(curves)}.')
     return list(dict.fromkeys(keys))
 
 
 def smooth(values, window):
     """Mean over the last ``window`` values at each step."""
     return [
-        sum(values[max(0, i - window + 1):i + 1]) / min(i + 1, window)
-        for i in range(len(values))
+        sum(values[max(0, i - window + 1) : i + 1]) / min(i + 1, window) for i in range(len(values))
     ]
 
 
 def plot(runs, legends, patterns, window, out):
     """Losses on the left, all other keys on the right, into a picture."""
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(1, 2, figsize=(13, 5))
     for i, (run, legend) in enumerate(zip(runs, legends)):
         for key in chosen(run, patterns):
@@ -72,7 +73,8 @@ def plot(runs, legends, patterns, window, out):
                 values,
                 linestyle=('-', '--', ':', '-.')[i % 4],
                 marker='' if loss else 'o',
-                label=f'{legend} {key}')
+                label=f'{legend} {key}',
+            )
     titles = ('losses', 'iteration'), ('metrics', 'epoch or iteration')
     for axis, (title, xlabel) in zip(axes, titles):
         axis.set(title=title, xlabel=xlabel)
@@ -85,26 +87,24 @@ def plot(runs, legends, patterns, window, out):
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'runs', nargs='+', help='work_dirs, or scalars.json files')
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', help='work_dirs, or scalars.json files')
     parser.add_argument(
         '--keys',
         nargs='+',
         default=['loss*', '*mAP', '*top1'],
-        help='what to draw, with * (default: loss* *mAP *top1)')
-    parser.add_argument(
-        '--legend', nargs='+', help='a name for each run (default: folder)')
+        help='what to draw, with * (default: loss* *mAP *top1)',
+    )
+    parser.add_argument('--legend', nargs='+', help='a name for each run (default: folder)')
     parser.add_argument(
         '--smooth',
         type=int,
         default=1,
         metavar='N',
-        help='average losses over the last N logged values (default: 1)')
-    parser.add_argument(
-        '--out', default='curves.png', help='picture (default: curves.png)')
+        help='average losses over the last N logged values (default: 1)',
+    )
+    parser.add_argument('--out', default='curves.png', help='picture (default: curves.png)')
     args = parser.parse_args()
     legends = args.legend or [Path(run).name for run in args.runs]
     if len(legends) != len(args.runs):

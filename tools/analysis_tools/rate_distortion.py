@@ -3,6 +3,7 @@
 Networks of several sizes are fitted and each is written with several numbers
 of bits. Started again, finished fits are left alone.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -21,9 +22,8 @@ EXAMPLES = """examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('input', help='image, folder of frames or video')
     parser.add_argument('--config', required=True, help='config file')
     parser.add_argument(
@@ -32,16 +32,13 @@ def parse_args():
         nargs='+',
         required=True,
         metavar='N',
-        help='sizes of the networks')
+        help='sizes of the networks',
+    )
     parser.add_argument(
-        '--bits',
-        type=int,
-        nargs='+',
-        default=[8, 6, 4],
-        help='of a weight (default: 8 6 4)')
+        '--bits', type=int, nargs='+', default=[8, 6, 4], help='of a weight (default: 8 6 4)'
+    )
     parser.add_argument('--max-seconds', type=float, help='of each training')
-    parser.add_argument(
-        '--prune', type=float, metavar='SHARE', help='see fit_image.py')
+    parser.add_argument('--prune', type=float, metavar='SHARE', help='see fit_image.py')
     add_input_options(parser, video=True)
     add_output_options(parser, 'work_dirs/rd_ and the name of the input')
     return parser.parse_args()
@@ -51,12 +48,25 @@ def main():
     args = parse_args()
     # after parsing: these imports take seconds
     from inrn_mm.engine.user_error import user_errors
+
     with user_errors():
         from inrn_mm.fitting.job import FitJob
         from inrn_mm.fitting.rate_distortion import rate_distortion, summary
+
         out = args.out or Path('work_dirs', f'rd_{Path(args.input).stem}')
-        names = ('input', 'config', 'size', 'crop', 'frames', 'stride',
-                 'max_seconds', 'prune', 'save_frames', 'force', 'cfg_options')
+        names = (
+            'input',
+            'config',
+            'size',
+            'crop',
+            'frames',
+            'stride',
+            'max_seconds',
+            'prune',
+            'save_frames',
+            'force',
+            'cfg_options',
+        )
         job = FitJob(**{name: getattr(args, name) for name in names})
         points = rate_distortion(job, out, args.parameters, args.bits)
     print(f'\n{summary(points)}\nwritten to {out}/')

@@ -1,4 +1,5 @@
 """Write a COCO annotation file of the first images of another one."""
+
 import argparse
 import json
 from pathlib import Path
@@ -21,27 +22,24 @@ def subset(annotations: dict, num_images: int) -> dict:
         dict: The same with these images and their instances; all categories
         stay.
     """
-    used = {a['image_id'] for a in annotations['annotations']
-            if not a.get('iscrowd')}
-    images = sorted((i for i in annotations['images'] if i['id'] in used),
-                    key=lambda image: image['id'])[:num_images]
+    used = {a['image_id'] for a in annotations['annotations'] if not a.get('iscrowd')}
+    images = sorted(
+        (i for i in annotations['images'] if i['id'] in used), key=lambda image: image['id']
+    )[:num_images]
     if len(images) < num_images:
-        raise ValueError(f'Only {len(images)} images have instances, '
-                         f'{num_images} were asked for.')
+        raise ValueError(f'Only {len(images)} images have instances, {num_images} were asked for.')
     kept = {image['id'] for image in images}
     return dict(
         annotations,
         images=images,
-        annotations=[
-            a for a in annotations['annotations'] if a['image_id'] in kept
-        ])
+        annotations=[a for a in annotations['annotations'] if a['image_id'] in kept],
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('source', type=Path, help='a COCO annotation file')
     parser.add_argument('num_images', type=int, help='images to keep')
     parser.add_argument('target', type=Path, help='file to write')
@@ -54,8 +52,10 @@ def main() -> None:
         parser.error(str(error))
     args.target.parent.mkdir(parents=True, exist_ok=True)
     args.target.write_text(json.dumps(kept))
-    print(f'{len(kept["images"])} images and {len(kept["annotations"])} '
-          f'instances written to {args.target}')
+    print(
+        f'{len(kept["images"])} images and {len(kept["annotations"])} '
+        f'instances written to {args.target}'
+    )
 
 
 if __name__ == '__main__':

@@ -1,7 +1,4 @@
 # Attention transfer at the ends of the stages, with the paper's weight.
 distill_losses = [
-    dict(
-        type='AttentionTransferLoss',
-        pairs=[(0, 0), (1, 1), (2, 2), (3, 3)],
-        weight=1000.0)
+    dict(type='AttentionTransferLoss', pairs=[(0, 0), (1, 1), (2, 2), (3, 3)], weight=1000.0)
 ]

@@ -10,7 +10,8 @@ data_preprocessor = dict(
     mean=[129.304, 124.070, 112.434],
     std=[68.170, 65.392, 70.418],
     to_rgb=False,
-    transforms=[dict(type='BatchCropFlip', padding=4)])
+    transforms=[dict(type='BatchCropFlip', padding=4)],
+)
 data_root = '{{$INRN_CIFAR100_ROOT:data/cifar100}}'
 train_dataloader = dict(
     batch_size=64,
@@ -24,7 +25,9 @@ train_dataloader = dict(
         type='InMemoryCIFAR100',
         data_root=data_root,
         split='train',
-        pipeline=[dict(type='PackInputs')]))
+        pipeline=[dict(type='PackInputs')],
+    ),
+)
 val_dataloader = dict(
     batch_size=500,
     num_workers=0,
@@ -37,7 +40,9 @@ val_dataloader = dict(
         data_root=data_root,
         split='test',
         test_mode=True,
-        pipeline=[dict(type='PackInputs')]))
+        pipeline=[dict(type='PackInputs')],
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(_scope_='mmpretrain', type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -4,10 +4,8 @@
 _base_ = 'mmpretrain::_base_/datasets/cifar100_bs16.py'
 
 data_root = '{{$INRN_CIFAR100_ROOT:data/cifar100}}'
-train_dataloader = dict(
-    batch_size=64, persistent_workers=True, dataset=dict(data_root=data_root))
-val_dataloader = dict(
-    batch_size=500, persistent_workers=True, dataset=dict(data_root=data_root))
+train_dataloader = dict(batch_size=64, persistent_workers=True, dataset=dict(data_root=data_root))
+val_dataloader = dict(batch_size=500, persistent_workers=True, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 val_evaluator = dict(topk=(1, 5))
 test_evaluator = val_evaluator

@@ -6,6 +6,5 @@ model = dict(
     _scope_='mmpretrain',
     type='ImageClassifier',
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead',
-        loss=dict(type='CrossEntropyLoss', loss_weight=1.)))
+    head=dict(type='LinearClsHead', loss=dict(type='CrossEntropyLoss', loss_weight=1.0)),
+)

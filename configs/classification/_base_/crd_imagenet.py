@@ -6,5 +6,6 @@ distill_losses = [
         num_samples=1281167,
         num_negatives=16384,
         temperature=0.07,
-        weight=0.8)
+        weight=0.8,
+    )
 ]

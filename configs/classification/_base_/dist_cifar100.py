@@ -8,5 +8,6 @@ distill_losses = [
         beta=2.0,
         gamma=2.0,
         temperature=4.0,
-        schedule=dict(warmup=100))
+        schedule=dict(warmup=100),
+    )
 ]

@@ -6,5 +6,6 @@ distill_losses = [
         alpha=1.0,
         beta=8.0,
         temperature=4.0,
-        schedule=dict(warmup=20, by_epoch=True))
+        schedule=dict(warmup=20, by_epoch=True),
+    )
 ]

@@ -6,5 +6,6 @@ distill_losses = [
         alpha=1.0,
         beta=0.5,
         temperature=1.0,
-        schedule=dict(warmup=1, by_epoch=True))
+        schedule=dict(warmup=1, by_epoch=True),
+    )
 ]

@@ -3,8 +3,6 @@
 _base_ = 'mmpretrain::_base_/datasets/imagenet_bs32.py'
 
 data_root = '{{$INRN_IMAGENET_ROOT:data/imagenet}}'
-train_dataloader = dict(
-    persistent_workers=True, dataset=dict(data_root=data_root))
-val_dataloader = dict(
-    persistent_workers=True, dataset=dict(data_root=data_root))
+train_dataloader = dict(persistent_workers=True, dataset=dict(data_root=data_root))
+val_dataloader = dict(persistent_workers=True, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

@@ -6,5 +6,6 @@ distill_losses = [
         type='OverhaulLoss',
         pairs=_base_.preactivations,
         margin_layers=_base_.margin_layers,
-        weight=1e-4)
+        weight=1e-4,
+    )
 ]

@@ -4,8 +4,8 @@
 distill_losses = [
     dict(
         type='ReviewLoss',
-        pairs=[(0, 0), (1, 1), (2, 2), (3, 3),
-               ('head.fc:input', 'head.fc:input')],
+        pairs=[(0, 0), (1, 1), (2, 2), (3, 3), ('head.fc:input', 'head.fc:input')],
         mid_channels=512,
-        weight=1.0)
+        weight=1.0,
+    )
 ]

@@ -3,11 +3,9 @@ _base_ = './demo_detection.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(
-        type='LoadAnnotations', with_bbox=True, with_mask=True,
-        poly2mask=True),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=True),
     dict(type='Resize', scale=_base_.scale, keep_ratio=True),
-    dict(type='PackDetInputs')
+    dict(type='PackDetInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_evaluator = dict(metric=['bbox', 'segm'])

@@ -1,4 +1,5 @@
 """Learnable maps from the student's features to the teacher's."""
+
 from .align import AlignConv, resize_like
 from .context import GlobalContext
 from .fusion import AttentionFusion
@@ -7,6 +8,11 @@ from .projection import NormedConv
 from .resize import Resize
 
 __all__ = [
-    'AlignConv', 'AttentionFusion', 'GlobalContext', 'HintRegressor',
-    'NormedConv', 'Resize', 'resize_like'
+    'AlignConv',
+    'AttentionFusion',
+    'GlobalContext',
+    'HintRegressor',
+    'NormedConv',
+    'Resize',
+    'resize_like',
 ]

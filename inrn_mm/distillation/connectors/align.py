@@ -1,5 +1,6 @@
 """The align convolution, T_s of Eq. 3."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
@@ -23,18 +24,17 @@ class AlignConv(nn.Module):
         ValueError: If one is a map and the other is not.
     """
 
-    def __init__(self, student_shape: Sequence[int],
-                 teacher_shape: Sequence[int]) -> None:
+    def __init__(self, student_shape: Sequence[int], teacher_shape: Sequence[int]) -> None:
         super().__init__()
         shapes = tuple(student_shape), tuple(teacher_shape)
         if len(shapes[0]) != len(shapes[1]) or len(shapes[0]) not in (2, 4):
             raise ValueError(
                 f'Cannot align student features of shape {shapes[0]} with '
                 f'teacher features of shape {shapes[1]}: both must be maps '
-                '(N, C, H, W) or both vectors (N, C).')
+                '(N, C, H, W) or both vectors (N, C).'
+            )
         channels = shapes[0][1], shapes[1][1]
-        self.conv = nn.Conv2d(
-            *channels, 1) if len(shapes[0]) == 4 else nn.Linear(*channels)
+        self.conv = nn.Conv2d(*channels, 1) if len(shapes[0]) == 4 else nn.Linear(*channels)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity='linear')
         nn.init.zeros_(self.conv.bias)
 

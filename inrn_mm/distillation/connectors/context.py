@@ -1,4 +1,5 @@
 """The global context block of FGD."""
+
 from torch import Tensor, nn
 
 
@@ -18,8 +19,11 @@ class GlobalContext(nn.Module):
         hidden = max(channels // 2, 1)
         self.attention = nn.Conv2d(channels, 1, 1)
         self.transform = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1), nn.LayerNorm([hidden, 1, 1]),
-            nn.ReLU(), nn.Conv2d(hidden, channels, 1))
+            nn.Conv2d(channels, hidden, 1),
+            nn.LayerNorm([hidden, 1, 1]),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 1),
+        )
         nn.init.kaiming_normal_(self.attention.weight)
         nn.init.zeros_(self.attention.bias)
         nn.init.zeros_(self.transform[-1].weight)

@@ -1,5 +1,6 @@
 """Attention-based fusion of ReviewKD."""
-from typing import Optional, Sequence, Tuple
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,27 +25,32 @@ class AttentionFusion(nn.Module):
         norm_cfg (dict): Defaults to ``dict(type='BN')``.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 mid_channels: int,
-                 out_channels: int,
-                 fuse: bool,
-                 norm_cfg: dict = dict(type='BN')) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        fuse: bool,
+        norm_cfg: dict = dict(type='BN'),
+    ) -> None:
         super().__init__()
         from mmcv.cnn import build_norm_layer
 
         self.reduce = nn.Sequential(
             nn.Conv2d(in_channels, mid_channels, 1, bias=False),
-            build_norm_layer(norm_cfg, mid_channels)[1])
+            build_norm_layer(norm_cfg, mid_channels)[1],
+        )
         self.gates = nn.Conv2d(2 * mid_channels, 2, 1) if fuse else None
         self.expand = nn.Sequential(
             nn.Conv2d(mid_channels, out_channels, 3, padding=1, bias=False),
-            build_norm_layer(norm_cfg, out_channels)[1])
+            build_norm_layer(norm_cfg, out_channels)[1],
+        )
         for conv in (self.reduce[0], self.expand[0]):
             nn.init.kaiming_uniform_(conv.weight, a=1)
 
-    def forward(self, x: Tensor, deeper: Optional[Tensor],
-                size: Sequence[int]) -> Tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, deeper: Tensor | None, size: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
         """Fuse.
 
         Args:

@@ -1,5 +1,6 @@
 """The regressor between a guided layer and its hint."""
-from typing import Optional, Sequence
+
+from collections.abc import Sequence
 
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -26,11 +27,13 @@ class HintRegressor(nn.Module):
             Defaults to ``dict(type='ReLU')``.
     """
 
-    def __init__(self,
-                 student_shape: Sequence[int],
-                 teacher_shape: Sequence[int],
-                 norm_cfg: Optional[dict] = dict(type='BN'),
-                 act_cfg: Optional[dict] = dict(type='ReLU')) -> None:
+    def __init__(
+        self,
+        student_shape: Sequence[int],
+        teacher_shape: Sequence[int],
+        norm_cfg: dict | None = dict(type='BN'),
+        act_cfg: dict | None = dict(type='ReLU'),
+    ) -> None:
         super().__init__()
         from mmcv.cnn import build_activation_layer, build_norm_layer
 
@@ -44,10 +47,10 @@ class HintRegressor(nn.Module):
         else:
             self.conv = nn.Conv2d(*channels, 1, bias=bias)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity='relu')
-        self.norm = nn.Identity() if norm_cfg is None else build_norm_layer(
-            norm_cfg, channels[1])[1]
-        self.act = nn.Identity() if act_cfg is None else \
-            build_activation_layer(act_cfg)
+        self.norm = (
+            nn.Identity() if norm_cfg is None else build_norm_layer(norm_cfg, channels[1])[1]
+        )
+        self.act = nn.Identity() if act_cfg is None else build_activation_layer(act_cfg)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Regress the hint.

@@ -1,6 +1,7 @@
 """A convolution with a norm, for features of both signs."""
+
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -21,10 +22,12 @@ class NormedConv(nn.Module):
         norm_cfg (dict): Defaults to ``dict(type='BN')``.
     """
 
-    def __init__(self,
-                 student_shape: Sequence[int],
-                 teacher_shape: Sequence[int],
-                 norm_cfg: dict = dict(type='BN')) -> None:
+    def __init__(
+        self,
+        student_shape: Sequence[int],
+        teacher_shape: Sequence[int],
+        norm_cfg: dict = dict(type='BN'),
+    ) -> None:
         super().__init__()
         from mmcv.cnn import build_norm_layer
 

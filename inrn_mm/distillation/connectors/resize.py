@@ -1,4 +1,5 @@
 """A connector without parameters."""
+
 from torch import Tensor, nn
 
 from .align import resize_like

@@ -1,4 +1,5 @@
 """Distillation losses, one file each."""
+
 from .attention import AttentionTransferLoss
 from .base import DistillLoss
 from .channel_wise import ChannelWiseLoss
@@ -15,8 +16,18 @@ from .review import ReviewLoss
 from .stage_mse import StageMSELoss
 
 __all__ = [
-    'AttentionTransferLoss', 'ChannelWiseLoss', 'ContrastiveLoss', 'DISTLoss',
-    'DecoupledKDLoss', 'DistillLoss', 'FitNetLoss', 'FocalGlobalLoss',
-    'LogitKDLoss', 'MaskedGenerativeLoss', 'OverhaulLoss', 'PearsonLoss',
-    'ReviewLoss', 'StageMSELoss'
+    'AttentionTransferLoss',
+    'ChannelWiseLoss',
+    'ContrastiveLoss',
+    'DISTLoss',
+    'DecoupledKDLoss',
+    'DistillLoss',
+    'FitNetLoss',
+    'FocalGlobalLoss',
+    'LogitKDLoss',
+    'MaskedGenerativeLoss',
+    'OverhaulLoss',
+    'PearsonLoss',
+    'ReviewLoss',
+    'StageMSELoss',
 ]

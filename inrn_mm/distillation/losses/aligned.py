@@ -1,5 +1,6 @@
 """Losses of maps that must have the teacher's channels and size."""
-from typing import List, Sequence, Tuple
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -26,16 +27,19 @@ class AlignedLoss(DistillLoss):
         super().__init__(pairs, **kwargs)
         self.align = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make an align convolution where channels differ."""
         require('maps', self, student_shapes, teacher_shapes)
         for s, t in zip(student_shapes, teacher_shapes):
-            self.align.append(Resize() if s[1] == t[1] else MODELS.build(
-                dict(type='AlignConv', student_shape=s, teacher_shape=t)))
+            self.align.append(
+                Resize()
+                if s[1] == t[1]
+                else MODELS.build(dict(type='AlignConv', student_shape=s, teacher_shape=t))
+            )
 
-    def aligned(self, student: List[Tensor],
-                teacher: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+    def aligned(self, student: list[Tensor], teacher: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Bring both maps of each pair into one shape, in float32.
 
         Args:
@@ -45,5 +49,7 @@ class AlignedLoss(DistillLoss):
         Returns:
             list[tuple[Tensor, Tensor]]: Both in the teacher's shape.
         """
-        return [(align(s.float(), t).float(), t.float())
-                for align, s, t in zip(self.align, student, teacher)]
+        return [
+            (align(s.float(), t).float(), t.float())
+            for align, s, t in zip(self.align, student, teacher)
+        ]

@@ -1,5 +1,6 @@
 """Attention transfer."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -34,29 +35,30 @@ class AttentionTransferLoss(DistillLoss):
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 power: int = 2,
-                 weight: Union[float, Sequence[float]] = 1000.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        power: int = 2,
+        weight: float | Sequence[float] = 1000.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         self.power = power
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Check that the features are maps; there are no connectors."""
         require('maps', self, student_shapes, teacher_shapes)
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Mean squared error of each pair's attention, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             size = tuple(map(min, s.shape[-2:], t.shape[-2:]))
-            losses.append(
-                F.mse_loss(self.attention(s, size), self.attention(t, size)))
+            losses.append(F.mse_loss(self.attention(s, size), self.attention(t, size)))
         return losses
 
     def attention(self, x: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,7 +1,8 @@
 """What all distillation losses have in common."""
+
 import re
 from abc import ABCMeta, abstractmethod
-from typing import List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,51 +42,58 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         ValueError: If pairs are not pairs, or weights do not fit them.
     """
 
-    def __init__(self,
-                 pairs: Sequence[Tuple[Layer, Layer]],
-                 weight: Union[float, Sequence[float]] = 1.,
-                 schedule: Optional[dict] = None,
-                 name: Optional[str] = None,
-                 teacher: Optional[str] = None,
-                 same_proposals: bool = False,
-                 label_layer: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Layer, Layer]],
+        weight: float | Sequence[float] = 1.0,
+        schedule: dict | None = None,
+        name: str | None = None,
+        teacher: str | None = None,
+        same_proposals: bool = False,
+        label_layer: str | None = None,
+    ) -> None:
         super().__init__()
         for pair in pairs:
-            if isinstance(pair, str) or not isinstance(
-                    pair, Sequence) or len(pair) != 2:
+            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
                 raise ValueError(
-                    'pairs must hold (student layer, teacher layer) each, '
-                    f'got {pair!r}.')
+                    f'pairs must hold (student layer, teacher layer) each, got {pair!r}.'
+                )
         if not pairs:
-            raise ValueError(f'{type(self).__name__} needs at least one pair '
-                             'of layers.')
+            raise ValueError(f'{type(self).__name__} needs at least one pair of layers.')
         self.pairs = [tuple(pair) for pair in pairs]
-        weights = [float(weight)] * len(pairs) if isinstance(
-            weight, (int, float)) else [float(w) for w in weight]
+        weights = (
+            [float(weight)] * len(pairs)
+            if isinstance(weight, (int, float))
+            else [float(w) for w in weight]
+        )
         if len(weights) != len(pairs):
             raise ValueError(
                 f'{type(self).__name__} has {len(pairs)} pairs of layers but '
-                f'{len(weights)} weights; give one number or one for each.')
+                f'{len(weights)} weights; give one number or one for each.'
+            )
         self.weights = weights
         self.schedule = WeightSchedule(**(schedule or {}))
         self.teacher = teacher
         self.same_proposals = same_proposals
         self.label_layer = label_layer
-        self.name = name or re.sub(r'(?<=[a-z])(?=[A-Z])|_?Loss$', '_',
-                                   type(self).__name__).strip('_').lower()
+        self.name = (
+            name
+            or re.sub(r'(?<=[a-z])(?=[A-Z])|_?Loss$', '_', type(self).__name__).strip('_').lower()
+        )
 
     @property
     def unweighted(self) -> bool:
         """Whether all weights are 1 from beginning to end."""
-        return self.schedule.constant and set(self.weights) == {1.}
+        return self.schedule.constant and set(self.weights) == {1.0}
 
-    def current_weights(self) -> List[float]:
+    def current_weights(self) -> list[float]:
         """Weight of each pair at the running iteration."""
         factor = self.schedule.current()
         return [weight * factor for weight in self.weights]
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make the connectors for features of these shapes, one per pair.
 
         The spatial sizes are those of a small probe image; only their ratio
@@ -100,9 +108,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             ValueError: If the loss does not take features of such shapes.
         """
 
-    def attach_teacher(self,
-                       modules: Sequence[nn.Module],
-                       net: Optional[nn.Module] = None) -> None:
+    def attach_teacher(self, modules: Sequence[nn.Module], net: nn.Module | None = None) -> None:
         """Look at the teacher's trained modules, for losses that need to.
 
         Args:
@@ -111,10 +117,9 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Compute the loss.
 
         Args:

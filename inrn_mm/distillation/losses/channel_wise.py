@@ -1,5 +1,6 @@
 """CWD: channel-wise distributions over places."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
@@ -32,26 +33,26 @@ class ChannelWiseLoss(AlignedLoss):
         ValueError: If the temperature is not positive.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 temperature: float = 1.,
-                 weight: Union[float, Sequence[float]] = 10.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        temperature: float = 1.0,
+        weight: float | Sequence[float] = 10.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if temperature <= 0:
-            raise ValueError(
-                f'temperature must be positive, got {temperature}.')
+            raise ValueError(f'temperature must be positive, got {temperature}.')
         self.temperature = temperature
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Divergence of each pair, in float32."""
         losses = []
         for s, t in self.aligned(student, teacher):
-            s, t = ((x.flatten(2).flatten(0, 1) / self.temperature
-                     ).log_softmax(1) for x in (s, t))
-            losses.append(self.temperature**2 * F.kl_div(
-                s, t, reduction='batchmean', log_target=True))
+            s, t = ((x.flatten(2).flatten(0, 1) / self.temperature).log_softmax(1) for x in (s, t))
+            losses.append(
+                self.temperature**2 * F.kl_div(s, t, reduction='batchmean', log_target=True)
+            )
         return losses

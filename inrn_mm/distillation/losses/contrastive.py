@@ -1,6 +1,7 @@
 """CRD: contrastive representation distillation."""
+
 import math
-from typing import List, Optional, Sequence, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -62,25 +63,27 @@ class ContrastiveLoss(DistillLoss):
             ``max_memory``, or a layer gives a map.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 num_samples: int,
-                 embed_dims: int = 128,
-                 num_negatives: int = 16384,
-                 temperature: float = 0.07,
-                 momentum: float = 0.5,
-                 negatives: str = 'exact',
-                 sample_key: str = 'sample_idx',
-                 max_memory: float = 2.,
-                 weight: Union[float, Sequence[float]] = 0.8,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        num_samples: int,
+        embed_dims: int = 128,
+        num_negatives: int = 16384,
+        temperature: float = 0.07,
+        momentum: float = 0.5,
+        negatives: str = 'exact',
+        sample_key: str = 'sample_idx',
+        max_memory: float = 2.0,
+        weight: float | Sequence[float] = 0.8,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if negatives not in ('relax', 'exact'):
-            raise ValueError(f"Unknown negatives '{negatives}': choose "
-                             "'exact' or 'relax'.")
+            raise ValueError(f"Unknown negatives '{negatives}': choose 'exact' or 'relax'.")
         if num_samples < 2:
-            raise ValueError('ContrastiveLoss needs two samples or more, got '
-                             f'num_samples={num_samples}.')
+            raise ValueError(
+                f'ContrastiveLoss needs two samples or more, got num_samples={num_samples}.'
+            )
         self.num_samples = num_samples
         self.embed_dims = embed_dims
         self.num_negatives = num_negatives
@@ -95,38 +98,39 @@ class ContrastiveLoss(DistillLoss):
         bound = 1 / math.sqrt(embed_dims / 3)
         shape = len(self.pairs), num_samples, embed_dims
         for side in ('student', 'teacher'):
-            self.register_buffer(f'{side}_memory',
-                                 torch.empty(shape).uniform_(-bound, bound))
+            self.register_buffer(f'{side}_memory', torch.empty(shape).uniform_(-bound, bound))
         # Z of each pair against either memory; negative: not yet known
-        self.register_buffer('normalizers', torch.full((len(pairs), 2), -1.))
+        self.register_buffer('normalizers', torch.full((len(pairs), 2), -1.0))
         self._agreed = False
         if negatives == 'exact':
-            self.register_buffer('labels',
-                                 torch.full((num_samples, ), -1).long())
+            self.register_buffer('labels', torch.full((num_samples,), -1).long())
 
     def _bound(self, max_memory: float) -> None:
         size = 2 * len(self.pairs) * self.num_samples * self.embed_dims * 4
         size /= 2**30
-        what = (f'The memories of ContrastiveLoss ({len(self.pairs)} pairs, '
-                f'2 x {self.num_samples} samples, {self.embed_dims} dims) '
-                f'take {size:.3g} GiB of the device and of each checkpoint')
+        what = (
+            f'The memories of ContrastiveLoss ({len(self.pairs)} pairs, '
+            f'2 x {self.num_samples} samples, {self.embed_dims} dims) '
+            f'take {size:.3g} GiB of the device and of each checkpoint'
+        )
         if size > max_memory:
-            raise ValueError(f'{what}, more than max_memory={max_memory:g}; '
-                             'raise it or lower embed_dims.')
+            raise ValueError(
+                f'{what}, more than max_memory={max_memory:g}; raise it or lower embed_dims.'
+            )
         print_log(f'{what}.', 'current')
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make the embeddings of each pair."""
         require('vectors', self, student_shapes, teacher_shapes)
         for s, t in zip(student_shapes, teacher_shapes):
             self.student_embeds.append(nn.Linear(s[1], self.embed_dims))
             self.teacher_embeds.append(nn.Linear(t[1], self.embed_dims))
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Contrastive loss of each pair, in float32.
 
         In training mode the memories of the samples are updated.
@@ -139,23 +143,22 @@ class ContrastiveLoss(DistillLoss):
         columns = self.draw(index, student[0], data_samples)
         losses = []
         for i, features in enumerate(zip(student, teacher)):
-            s, t = (F.normalize(embed(x.to(embed.weight.dtype)).float())
-                    for x, embed in zip(features, (self.student_embeds[i],
-                                                   self.teacher_embeds[i])))
+            s, t = (
+                F.normalize(embed(x.to(embed.weight.dtype)).float())
+                for x, embed in zip(features, (self.student_embeds[i], self.teacher_embeds[i]))
+            )
             with torch.autocast(s.device.type, enabled=False):
                 losses.append(
-                    self.contrast(s, self.teacher_memory[i], columns,
-                                  self.normalizers[i, 0]) +
-                    self.contrast(t, self.student_memory[i], columns,
-                                  self.normalizers[i, 1]))
+                    self.contrast(s, self.teacher_memory[i], columns, self.normalizers[i, 0])
+                    + self.contrast(t, self.student_memory[i], columns, self.normalizers[i, 1])
+                )
             if self.training:
                 self.remember(self.student_memory[i], index, s)
                 self.remember(self.teacher_memory[i], index, t)
         self._agreed = True
         return losses
 
-    def sample_indices(self, like: Tensor,
-                       data_samples: Optional[list]) -> Tensor:
+    def sample_indices(self, like: Tensor, data_samples: list | None) -> Tensor:
         """Indices of the batch in the training set.
 
         Args:
@@ -173,23 +176,25 @@ class ContrastiveLoss(DistillLoss):
         if not data_samples or key not in data_samples[0]:
             raise ValueError(
                 f"ContrastiveLoss needs the index of each sample: add '{key}' "
-                'to the meta_keys of the transform that packs the inputs.')
+                'to the meta_keys of the transform that packs the inputs.'
+            )
         indices = [int(sample.get(key)) for sample in data_samples]
         if len(indices) != len(like):
             raise ValueError(
                 'ContrastiveLoss needs one vector for each image, got '
-                f'{len(like)} vectors of {len(indices)} images.')
+                f'{len(like)} vectors of {len(indices)} images.'
+            )
         if not 0 <= min(indices) <= max(indices) < self.num_samples:
             raise ValueError(
-                f"A sample has the {key} {max(indices)} (least "
+                f'A sample has the {key} {max(indices)} (least '
                 f'{min(indices)}), but ContrastiveLoss has memories of '
                 f'{self.num_samples}; set num_samples to the size of the '
-                'training set.')
+                'training set.'
+            )
         return torch.tensor(indices, device=like.device)
 
     @torch.no_grad()
-    def draw(self, index: Tensor, like: Tensor,
-             data_samples: Optional[list]) -> Tensor:
+    def draw(self, index: Tensor, like: Tensor, data_samples: list | None) -> Tensor:
         """Rows of the memory to score each sample against.
 
         Args:
@@ -202,8 +207,7 @@ class ContrastiveLoss(DistillLoss):
         """
         shape = len(index), self.num_negatives
         if self.negatives == 'relax':
-            drawn = torch.randint(
-                self.num_samples - 1, shape, device=index.device)
+            drawn = torch.randint(self.num_samples - 1, shape, device=index.device)
             drawn = drawn + (drawn >= index[:, None])
             return torch.cat([index[:, None], drawn], 1)
 
@@ -223,8 +227,7 @@ class ContrastiveLoss(DistillLoss):
         drawn = order[drawn.clamp(max=self.num_samples - 1)]
         return torch.cat([index[:, None], drawn], 1)
 
-    def contrast(self, v: Tensor, memory: Tensor, columns: Tensor,
-                 normalizer: Tensor) -> Tensor:
+    def contrast(self, v: Tensor, memory: Tensor, columns: Tensor, normalizer: Tensor) -> Tensor:
         """Loss of one direction.
 
         Args:
@@ -246,7 +249,7 @@ class ContrastiveLoss(DistillLoss):
             positive = p[:, 0] / (p[:, 0] + noise + 1e-7)
             negative = noise / (p[:, 1:] + noise + 1e-7)
             loss = -(positive.log().sum() + negative.log().sum()) / len(v)
-        gradient, = torch.autograd.grad(loss, leaf)
+        (gradient,) = torch.autograd.grad(loss, leaf)
         return loss.detach() + ((v - v.detach()) * gradient).sum()
 
     def _normalize(self, scores: Tensor, normalizer: Tensor) -> Tensor:

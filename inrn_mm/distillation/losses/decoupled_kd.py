@@ -1,5 +1,6 @@
 """Decoupled knowledge distillation."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -46,25 +47,27 @@ class DecoupledKDLoss(DistillLoss):
         ValueError: If the class counts differ, or there is one class.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 alpha: float = 1.,
-                 beta: float = 8.,
-                 temperature: float = 4.,
-                 standardize: bool = False,
-                 weight: Union[float, Sequence[float]] = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        alpha: float = 1.0,
+        beta: float = 8.0,
+        temperature: float = 4.0,
+        standardize: bool = False,
+        weight: float | Sequence[float] = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if temperature <= 0:
-            raise ValueError(
-                f'temperature must be positive, got {temperature}.')
+            raise ValueError(f'temperature must be positive, got {temperature}.')
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature
         self.standardize = standardize
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Check the class counts; there are no connectors.
 
         Args:
@@ -80,22 +83,19 @@ class DecoupledKDLoss(DistillLoss):
         require_same_classes(self, student_shapes, teacher_shapes)
         for (layer, _), shape in zip(self.pairs, student_shapes):
             if shape[1] < 2:
-                raise ValueError(
-                    f'DecoupledKDLoss needs two classes or more, {layer!r} '
-                    'has one.')
+                raise ValueError(f'DecoupledKDLoss needs two classes or more, {layer!r} has one.')
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Decoupled divergence of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             labels = class_labels(self, s, data_samples)[:, None]
             s, t = (self.log_probabilities(x, labels) for x in (s, t))
             target, others = (
-                F.kl_div(a, b, reduction='sum', log_target=True)
-                for a, b in zip(s, t))
+                F.kl_div(a, b, reduction='sum', log_target=True) for a, b in zip(s, t)
+            )
             total = self.alpha * target + self.beta * others
             losses.append(self.temperature**2 * total / max(len(labels), 1))
         return losses
@@ -118,8 +118,5 @@ class DecoupledKDLoss(DistillLoss):
         # for the device
         index = torch.arange(logits.shape[1] - 1, device=logits.device)
         others = logits.gather(1, index + (index >= labels))
-        binary = torch.cat([
-            logits.gather(1, labels),
-            others.logsumexp(1, keepdim=True),
-        ], 1)
+        binary = torch.cat([logits.gather(1, labels), others.logsumexp(1, keepdim=True)], 1)
         return binary.log_softmax(1), others.log_softmax(1)

@@ -1,5 +1,6 @@
 """DIST: relations between and within classes."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -44,39 +45,39 @@ class DISTLoss(DistillLoss):
         ValueError: If the class counts differ.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 beta: float = 2.,
-                 gamma: float = 2.,
-                 temperature: float = 1.,
-                 weight: Union[float, Sequence[float]] = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        beta: float = 2.0,
+        gamma: float = 2.0,
+        temperature: float = 1.0,
+        weight: float | Sequence[float] = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if temperature <= 0:
-            raise ValueError(
-                f'temperature must be positive, got {temperature}.')
+            raise ValueError(f'temperature must be positive, got {temperature}.')
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Check the class counts; there are no connectors."""
         require('vectors', self, student_shapes, teacher_shapes)
         require_same_classes(self, student_shapes, teacher_shapes)
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Lack of correlation of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             s, t = ((x.float() / self.temperature).softmax(1) for x in (s, t))
             inter = 1 - correlation(s, t, dim=1).mean()
             intra = 1 - correlation(s, t, dim=0).mean()
-            losses.append(self.temperature**2 *
-                          (self.beta * inter + self.gamma * intra))
+            losses.append(self.temperature**2 * (self.beta * inter + self.gamma * intra))
         return losses
 
 

@@ -1,5 +1,6 @@
 """FitNets: hints for thin deep nets."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -30,28 +31,30 @@ class FitNetLoss(DistillLoss):
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 connector: dict = dict(type='HintRegressor'),
-                 weight: Union[float, Sequence[float]] = 100.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        connector: dict = dict(type='HintRegressor'),
+        weight: float | Sequence[float] = 100.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         self.connector = connector
         self.regressors = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make a regressor for each pair."""
         require('maps', self, student_shapes, teacher_shapes)
         for s, t in zip(student_shapes, teacher_shapes):
             self.regressors.append(
-                MODELS.build(
-                    dict(student_shape=s, teacher_shape=t, **self.connector)))
+                MODELS.build(dict(student_shape=s, teacher_shape=t, **self.connector))
+            )
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Mean squared error of each pair, in float32."""
         return [
             F.mse_loss(regress(s, t).float(), t.float())

@@ -1,5 +1,6 @@
 """FGD: focal and global distillation of detectors."""
-from typing import List, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -52,19 +53,20 @@ class FocalGlobalLoss(AlignedLoss):
         ValueError: If the temperature is not positive.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 temperature: float = 0.5,
-                 alpha: float = 5e-5,
-                 beta: float = 2.5e-5,
-                 gamma: float = 5e-5,
-                 lambda_: float = 5e-7,
-                 weight: Union[float, Sequence[float]] = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        temperature: float = 0.5,
+        alpha: float = 5e-5,
+        beta: float = 2.5e-5,
+        gamma: float = 5e-5,
+        lambda_: float = 5e-7,
+        weight: float | Sequence[float] = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if temperature <= 0:
-            raise ValueError(
-                f'temperature must be positive, got {temperature}.')
+            raise ValueError(f'temperature must be positive, got {temperature}.')
         self.temperature = temperature
         self.alpha = alpha
         self.beta = beta
@@ -73,30 +75,28 @@ class FocalGlobalLoss(AlignedLoss):
         self.student_context = nn.ModuleList()
         self.teacher_context = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make the context blocks, and align convolutions."""
         super().build(student_shapes, teacher_shapes)
         for shape in teacher_shapes:
             self.student_context.append(GlobalContext(shape[1]))
             self.teacher_context.append(GlobalContext(shape[1]))
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Focal and global loss of each pair, in float32."""
         boxes = relative_boxes(self, student[0].device, data_samples)
         pairs = self.aligned(student, teacher)
         with torch.autocast(boxes.device.type, enabled=False):
             return [
-                self.focal(s, t, boxes) +
-                self.lambda_ * self.relation(i, s, t) / len(t)
+                self.focal(s, t, boxes) + self.lambda_ * self.relation(i, s, t) / len(t)
                 for i, (s, t) in enumerate(pairs)
             ]
 
-    def focal(self, student: Tensor, teacher: Tensor,
-              boxes: Tensor) -> Tensor:
+    def focal(self, student: Tensor, teacher: Tensor, boxes: Tensor) -> Tensor:
         """Weighted squared error, and absolute error of the attention.
 
         Args:
@@ -108,16 +108,15 @@ class FocalGlobalLoss(AlignedLoss):
             Tensor: A scalar, the mean over the images.
         """
         (places_s, channels_s), (places_t, channels_t) = (
-            self.attention(x) for x in (student, teacher))
+            self.attention(x) for x in (student, teacher)
+        )
         error = (channels_t * (student - teacher).square()).sum(1)
         foreground, background = focus(boxes, error.shape[-2:])
-        error = (self.alpha * foreground +
-                 self.beta * background) * places_t * error
-        attention = ((places_s - places_t).abs().sum() +
-                     (channels_s - channels_t).abs().sum())
+        error = (self.alpha * foreground + self.beta * background) * places_t * error
+        attention = (places_s - places_t).abs().sum() + (channels_s - channels_t).abs().sum()
         return (error.sum() + self.gamma * attention) / len(teacher)
 
-    def attention(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+    def attention(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Attention to places ``(N, H, W)`` and channels ``(N, C, 1, 1)``."""
         n, c, h, w = x.shape
         x = x.abs()
@@ -141,7 +140,7 @@ class FocalGlobalLoss(AlignedLoss):
         return (student - teacher).square().sum()
 
 
-def focus(boxes: Tensor, size: Sequence[int]) -> Tuple[Tensor, Tensor]:
+def focus(boxes: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Weights of places in and outside of boxes.
 
     Args:
@@ -165,12 +164,10 @@ def focus(boxes: Tensor, size: Sequence[int]) -> Tuple[Tensor, Tensor]:
     in_columns = (columns >= x1[..., None]) & (columns <= x2[..., None])
 
     foreground = boxes.new_zeros(len(boxes), height, width)
-    for part in zip(*(x.split(_BOXES, 1)
-                      for x in (in_rows, in_columns, weight))):
+    for part in zip(*(x.split(_BOXES, 1) for x in (in_rows, in_columns, weight))):
         inside = part[0][..., None] & part[1][:, :, None]
-        drawn = torch.where(inside, part[2][..., None, None], 0.)
+        drawn = torch.where(inside, part[2][..., None, None], 0.0)
         if drawn.shape[1]:
             foreground = torch.maximum(foreground, drawn.amax(1))
     background = (foreground == 0).float()
-    return foreground, background / background.sum(
-        (1, 2), keepdim=True).clamp(min=1)
+    return foreground, background / background.sum((1, 2), keepdim=True).clamp(min=1)

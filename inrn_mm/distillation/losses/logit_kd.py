@@ -1,5 +1,6 @@
 """Hinton's knowledge distillation on logits."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -47,25 +48,27 @@ class LogitKDLoss(DistillLoss):
         ValueError: If the class counts differ, or a softmax has one class.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 temperature: float = 4.,
-                 standardize: bool = False,
-                 use_sigmoid: bool = False,
-                 num_classes: Optional[int] = None,
-                 weight: Union[float, Sequence[float]] = 0.9,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        temperature: float = 4.0,
+        standardize: bool = False,
+        use_sigmoid: bool = False,
+        num_classes: int | None = None,
+        weight: float | Sequence[float] = 0.9,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if temperature <= 0:
-            raise ValueError(
-                f'temperature must be positive, got {temperature}.')
+            raise ValueError(f'temperature must be positive, got {temperature}.')
         self.temperature = temperature
         self.standardize = standardize
         self.use_sigmoid = use_sigmoid
         self.num_classes = num_classes
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Check the class counts; there are no connectors.
 
         Args:
@@ -83,26 +86,24 @@ class LogitKDLoss(DistillLoss):
                 raise ValueError(
                     f'{type(self).__name__} takes logits (N, C) or '
                     f'(N, A * C, H, W), but {layer!r} gives the shape '
-                    f'{tuple(shape)}.')
+                    f'{tuple(shape)}.'
+                )
             classes = self.num_classes or shape[1]
             if shape[1] % classes:
                 raise ValueError(
                     f'{layer!r} has {shape[1]} channels, which is no multiple '
-                    f'of num_classes={classes}.')
+                    f'of num_classes={classes}.'
+                )
             if classes == 1 and not self.use_sigmoid:
                 raise ValueError(
-                    f'A softmax over the one class of {layer!r} is constant; '
-                    'set use_sigmoid=True.')
+                    f'A softmax over the one class of {layer!r} is constant; set use_sigmoid=True.'
+                )
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Divergence of each pair, in float32."""
-        return [
-            self.divergence(self.rows(s), self.rows(t))
-            for s, t in zip(student, teacher)
-        ]
+        return [self.divergence(self.rows(s), self.rows(t)) for s, t in zip(student, teacher)]
 
     def rows(self, logits: Tensor) -> Tensor:
         """Logits as scaled rows.
@@ -135,13 +136,13 @@ class LogitKDLoss(DistillLoss):
             # p_t log(p_t / p_s) + (1 - p_t) log((1 - p_t) / (1 - p_s)), with
             # log(1 - sigmoid(x)) = logsigmoid(x) - x
             total = (
-                F.logsigmoid(teacher) - F.logsigmoid(student) +
-                torch.sigmoid(-teacher) * (student - teacher)).sum()
+                F.logsigmoid(teacher)
+                - F.logsigmoid(student)
+                + torch.sigmoid(-teacher) * (student - teacher)
+            ).sum()
         else:
             total = F.kl_div(
-                student.log_softmax(1),
-                teacher.log_softmax(1),
-                reduction='sum',
-                log_target=True)
+                student.log_softmax(1), teacher.log_softmax(1), reduction='sum', log_target=True
+            )
         # no rows: an image batch without proposals
         return self.temperature**2 * total / max(len(student), 1)

@@ -1,5 +1,6 @@
 """MGD: the student generates what was masked."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -38,41 +39,43 @@ class MaskedGenerativeLoss(AlignedLoss):
         ValueError: If a setting is out of range.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 mask_ratio: float = 0.65,
-                 mask: str = 'places',
-                 weight: Union[float, Sequence[float]] = 2e-5,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        mask_ratio: float = 0.65,
+        mask: str = 'places',
+        weight: float | Sequence[float] = 2e-5,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if not 0 <= mask_ratio < 1:
-            raise ValueError('mask_ratio must be at least 0 and below 1, got '
-                             f'{mask_ratio}.')
+            raise ValueError(f'mask_ratio must be at least 0 and below 1, got {mask_ratio}.')
         if mask not in ('places', 'channels'):
-            raise ValueError(f"Unknown mask '{mask}': choose 'places' or "
-                             "'channels'.")
+            raise ValueError(f"Unknown mask '{mask}': choose 'places' or 'channels'.")
         self.mask_ratio = mask_ratio
         self.mask = mask
         self.generators = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make a generator for each pair, and align convolutions."""
         super().build(student_shapes, teacher_shapes)
         for shape in teacher_shapes:
             self.generators.append(
                 nn.Sequential(
-                    nn.Conv2d(shape[1], shape[1], 3, padding=1), nn.ReLU(),
-                    nn.Conv2d(shape[1], shape[1], 3, padding=1)))
+                    nn.Conv2d(shape[1], shape[1], 3, padding=1),
+                    nn.ReLU(),
+                    nn.Conv2d(shape[1], shape[1], 3, padding=1),
+                )
+            )
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Squared error of each pair, in float32."""
         losses = []
-        for generate, (s, t) in zip(self.generators,
-                                    self.aligned(student, teacher)):
+        for generate, (s, t) in zip(self.generators, self.aligned(student, teacher)):
             new = generate((s * self.draw(s)).to(generate[0].weight.dtype))
             error = F.mse_loss(new.float(), t, reduction='sum')
             losses.append(error / len(t))
@@ -89,5 +92,4 @@ class MaskedGenerativeLoss(AlignedLoss):
         """
         n, c, h, w = x.shape
         shape = (n, 1, h, w) if self.mask == 'places' else (n, c, 1, 1)
-        return (torch.rand(shape, device=x.device) >=
-                self.mask_ratio).to(x.dtype)
+        return (torch.rand(shape, device=x.device) >= self.mask_ratio).to(x.dtype)

@@ -1,5 +1,6 @@
 """OFD: features before their activation, under a margin."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -53,44 +54,47 @@ class OverhaulLoss(DistillLoss):
             its own teacher.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 margin_layers: Optional[Sequence[str]] = None,
-                 connector: dict = dict(type='NormedConv'),
-                 weight: Union[float, Sequence[float]] = 1e-3,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        margin_layers: Sequence[str] | None = None,
+        connector: dict = dict(type='NormedConv'),
+        weight: float | Sequence[float] = 1e-3,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         if margin_layers is not None and len(margin_layers) != len(pairs):
             raise ValueError(
                 f'OverhaulLoss has {len(pairs)} pairs of layers but '
-                f'{len(margin_layers)} margin_layers.')
+                f'{len(margin_layers)} margin_layers.'
+            )
         if self.teacher == 'self':
             raise ValueError(
                 "OverhaulLoss takes its margins from a teacher's trained "
                 "norms, which with teacher='self' still change: choose "
-                'another teacher or another loss.')
+                'another teacher or another loss.'
+            )
         self.margin_layers = margin_layers
         self.connector = connector
         self.connectors = nn.ModuleList()
         self.attached = False
         # pairs whose teacher's layer may come after its ReLU, and whether
         # their first maps have a negative value
-        self._unsure: List[int] = []
-        self._negative: List[Tensor] = []
+        self._unsure: list[int] = []
+        self._negative: list[Tensor] = []
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make the student's transforms and room for the margins."""
         require('maps', self, student_shapes, teacher_shapes)
         for i, (s, t) in enumerate(zip(student_shapes, teacher_shapes)):
             self.connectors.append(
-                MODELS.build(
-                    dict(student_shape=s, teacher_shape=t, **self.connector)))
+                MODELS.build(dict(student_shape=s, teacher_shape=t, **self.connector))
+            )
             self.register_buffer(f'margin{i}', torch.zeros(t[1]))
 
-    def attach_teacher(self,
-                       modules: Sequence[nn.Module],
-                       net: Optional[nn.Module] = None) -> None:
+    def attach_teacher(self, modules: Sequence[nn.Module], net: nn.Module | None = None) -> None:
         """Learn the margins from the teacher's norm layers.
 
         Args:
@@ -114,32 +118,33 @@ class OverhaulLoss(DistillLoss):
                     'OverhaulLoss reads its margin from a norm layer, but the '
                     f"teacher's {name!r} is a {type(module).__name__}; name "
                     'the norm before the ReLU in the pairs or in '
-                    'margin_layers.')
+                    'margin_layers.'
+                )
             buffer = getattr(self, f'margin{i}')
             margin = negative_mean(module, len(buffer))
             if margin.shape != buffer.shape:
                 raise ValueError(
-                    f"The norm {name!r} has {len(margin)} channels, the "
-                    f"teacher's features {len(buffer)}.")
+                    f'The norm {name!r} has {len(margin)} channels, the '
+                    f"teacher's features {len(buffer)}."
+                )
             buffer.copy_(margin)
             # one channel at least is below zero half of the time
-            if self.margin_layers is not None and (module.bias is None or
-                                                   (module.bias <= 0).any()):
+            if self.margin_layers is not None and (module.bias is None or (module.bias <= 0).any()):
                 self._unsure.append(i)
         self.attached = True
 
     @staticmethod
-    def _find(net: Optional[nn.Module], name: str) -> nn.Module:
+    def _find(net: nn.Module | None, name: str) -> nn.Module:
         module = dict(net.named_modules()).get(name) if net else None
         if module is None:
-            raise ValueError(f"The teacher has no layer '{name}', named in "
-                             'margin_layers of OverhaulLoss.')
+            raise ValueError(
+                f"The teacher has no layer '{name}', named in margin_layers of OverhaulLoss."
+            )
         return module
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Partial squared error of each pair, in float32.
 
         Raises:
@@ -148,8 +153,10 @@ class OverhaulLoss(DistillLoss):
                 the first one come after a ReLU.
         """
         if not self.attached:
-            raise RuntimeError('OverhaulLoss does not know its margins: call '
-                               'attach_teacher once the teacher is loaded.')
+            raise RuntimeError(
+                'OverhaulLoss does not know its margins: call '
+                'attach_teacher once the teacher is loaded.'
+            )
         if self._unsure:
             self._check_negative(teacher)
         losses = []
@@ -163,7 +170,7 @@ class OverhaulLoss(DistillLoss):
             losses.append(total.sum() / (2**depth * len(s)))
         return losses
 
-    def _check_negative(self, teacher: List[Tensor]) -> None:
+    def _check_negative(self, teacher: list[Tensor]) -> None:
         """Look once whether the teacher's maps are those before the ReLU.
 
         Only their values tell. They are read one batch later, when they are
@@ -175,10 +182,11 @@ class OverhaulLoss(DistillLoss):
         for i, negative in zip(self._unsure, self._negative):
             if not negative:
                 raise ValueError(
-                    "OverhaulLoss compares features before their ReLU, but "
+                    'OverhaulLoss compares features before their ReLU, but '
                     f"the teacher's layer {self.pairs[i][1]!r} has no "
                     'negative value; name what the ReLU is given, such as '
-                    "'backbone.layer4.2.relu:input@-1'.")
+                    "'backbone.layer4.2.relu:input@-1'."
+                )
         self._unsure, self._negative = [], []
 
 
@@ -202,9 +210,10 @@ def negative_mean(norm: nn.Module, channels: int) -> Tensor:
     mean = torch.zeros_like(std) if norm.bias is None else norm.bias
     mean, std = mean.double(), std.double().abs()
     # without deviation the output is its mean, and negative or it is not
-    ratio = torch.where(std > 0, mean / std.clamp(min=1e-300),
-                        torch.where(mean < 0, -torch.inf, torch.inf))
+    ratio = torch.where(
+        std > 0, mean / std.clamp(min=1e-300), torch.where(mean < 0, -torch.inf, torch.inf)
+    )
     negative = torch.special.ndtr(-ratio)
-    density = torch.exp(-ratio.square() / 2) / (2 * torch.pi)**0.5
+    density = torch.exp(-ratio.square() / 2) / (2 * torch.pi) ** 0.5
     expected = mean - std * density / negative.clamp(min=1e-3)
     return torch.where(negative > 1e-3, expected, -3 * std).float()

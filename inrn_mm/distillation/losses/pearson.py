@@ -1,5 +1,6 @@
 """PKD: Pearson correlation of features."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
@@ -30,16 +31,14 @@ class PearsonLoss(AlignedLoss):
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 weight: Union[float, Sequence[float]] = 6.,
-                 **kwargs) -> None:
+    def __init__(
+        self, pairs: Sequence[tuple], weight: float | Sequence[float] = 6.0, **kwargs
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Half the mean squared error of each pair, in float32."""
         return [
             F.mse_loss(self.channels(s), self.channels(t)) / 2
@@ -49,5 +48,4 @@ class PearsonLoss(AlignedLoss):
     @staticmethod
     def channels(x: Tensor) -> Tensor:
         """Standardised channels ``(C, N * H * W)``."""
-        return standardize(
-            x.transpose(0, 1).flatten(1), dim=1, eps=1e-6, unbiased=True)
+        return standardize(x.transpose(0, 1).flatten(1), dim=1, eps=1e-6, unbiased=True)

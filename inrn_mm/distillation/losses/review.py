@@ -1,5 +1,6 @@
 """ReviewKD: deeper stages of the student review shallower of the teacher."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -43,19 +44,22 @@ class ReviewLoss(DistillLoss):
             the pairs are not ordered.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 mid_channels: Optional[int] = None,
-                 norm_cfg: dict = dict(type='BN'),
-                 weight: Union[float, Sequence[float]] = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        mid_channels: int | None = None,
+        norm_cfg: dict = dict(type='BN'),
+        weight: float | Sequence[float] = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
         self.mid_channels = mid_channels
         self.norm_cfg = norm_cfg
         self.fusions = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make a fusion for each pair."""
         self._check(student_shapes, teacher_shapes)
         mid = self.mid_channels or min(512, student_shapes[-1][1])
@@ -68,31 +72,35 @@ class ReviewLoss(DistillLoss):
                         mid_channels=mid,
                         out_channels=t[1],
                         fuse=i < len(self.pairs) - 1,
-                        norm_cfg=self.norm_cfg)))
+                        norm_cfg=self.norm_cfg,
+                    )
+                )
+            )
 
-    def _check(self, student_shapes: Sequence[torch.Size],
-               teacher_shapes: Sequence[torch.Size]) -> None:
+    def _check(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         for pair, s, t in zip(self.pairs, student_shapes, teacher_shapes):
             if len(s) != len(t) or len(s) not in (2, 4):
                 raise ValueError(
                     f'ReviewLoss compares maps (N, C, H, W) or pooled vectors '
-                    f"(N, C), but {pair} have the shapes {tuple(s)} and "
-                    f'{tuple(t)}.')
+                    f'(N, C), but {pair} have the shapes {tuple(s)} and '
+                    f'{tuple(t)}.'
+                )
         sizes = [(tuple(s[2:]) or (1, 1))[0] for s in student_shapes]
         if sizes != sorted(sizes, reverse=True):
-            raise ValueError('Order the pairs of ReviewLoss from shallow to '
-                             f'deep; their maps have the heights {sizes}.')
+            raise ValueError(
+                'Order the pairs of ReviewLoss from shallow to '
+                f'deep; their maps have the heights {sizes}.'
+            )
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Hierarchical context loss of each pair, in float32."""
         losses, fused = [], None
-        for fuse, s, t in zip(self.fusions[::-1], student[::-1],
-                              teacher[::-1]):
-            s, t = (x if x.dim() == 4 else x[:, :, None, None]
-                    for x in (s, t))
+        for fuse, s, t in zip(self.fusions[::-1], student[::-1], teacher[::-1]):
+            s, t = (x if x.dim() == 4 else x[:, :, None, None] for x in (s, t))
             out, fused = fuse(s, fused, t.shape[-2:])
             losses.append(context_loss(out.float(), t.float()))
         return losses[::-1]
@@ -113,7 +121,7 @@ def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     # averaging is linear: the error is averaged in place of both maps
     error = student - teacher
-    total, weight = error.square().mean(), 1.
+    total, weight = error.square().mean(), 1.0
     weights = weight
     for size in (4, 2, 1):
         if size < min(teacher.shape[-2:]):

@@ -1,5 +1,6 @@
 """What shapes a loss takes, said when it is built."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -10,8 +11,7 @@ _KINDS = {
 }  # yapf: disable
 
 
-def require(kind: str, loss: nn.Module, student_shapes: Sequence,
-            teacher_shapes: Sequence) -> None:
+def require(kind: str, loss: nn.Module, student_shapes: Sequence, teacher_shapes: Sequence) -> None:
     """Check that all features of a loss are maps, or all vectors.
 
     Args:
@@ -30,11 +30,13 @@ def require(kind: str, loss: nn.Module, student_shapes: Sequence,
                 raise ValueError(
                     f'{type(loss).__name__} compares {kind} {form}, but the '
                     f"{side}'s layer {layer!r} gives the shape "
-                    f'{tuple(shape)}; {advice}.')
+                    f'{tuple(shape)}; {advice}.'
+                )
 
 
-def require_same_classes(loss: nn.Module, student_shapes: Sequence,
-                         teacher_shapes: Sequence) -> None:
+def require_same_classes(
+    loss: nn.Module, student_shapes: Sequence, teacher_shapes: Sequence
+) -> None:
     """Check that logits are of as many classes on both sides.
 
     Args:
@@ -51,4 +53,5 @@ def require_same_classes(loss: nn.Module, student_shapes: Sequence,
                 f'{type(loss).__name__} compares logits of the same classes, '
                 f"but the student's {pair[0]!r} has the shape {tuple(s)} and "
                 f"the teacher's {pair[1]!r} {tuple(t)}; use a teacher trained "
-                'on the same classes, or distil features instead.')
+                'on the same classes, or distil features instead.'
+            )

@@ -1,5 +1,6 @@
 """The paper's stage-wise feature loss (Eq. 3)."""
-from typing import List, Optional, Sequence
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -30,31 +31,32 @@ class StageMSELoss(DistillLoss):
             :class:`DistillLoss`.
     """
 
-    def __init__(self,
-                 pairs: Sequence[tuple],
-                 connector: dict = dict(type='AlignConv'),
-                 normalize: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple],
+        connector: dict = dict(type='AlignConv'),
+        normalize: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(pairs, **kwargs)
         self.connector = connector
         self.normalize = normalize
         self.align = nn.ModuleList()
 
-    def build(self, student_shapes: Sequence[torch.Size],
-              teacher_shapes: Sequence[torch.Size]) -> None:
+    def build(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
         """Make an align convolution for each pair."""
         for shapes in zip(student_shapes, teacher_shapes):
             self.align.append(
                 MODELS.build(
-                    dict(
-                        student_shape=shapes[0],
-                        teacher_shape=shapes[1],
-                        **self.connector)))
+                    dict(student_shape=shapes[0], teacher_shape=shapes[1], **self.connector)
+                )
+            )
 
-    def forward(self,
-                student: List[Tensor],
-                teacher: List[Tensor],
-                data_samples: Optional[list] = None) -> List[Tensor]:
+    def forward(
+        self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
+    ) -> list[Tensor]:
         """Mean squared error of each pair, in float32."""
         losses = []
         for align, s, t in zip(self.align, student, teacher):

@@ -1,5 +1,4 @@
 """Zero mean and unit variance, safe where there is no variance."""
-from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -8,7 +7,7 @@ from torch import Tensor
 _ROUNDING = 1e-6
 
 
-def center(x: Tensor, dim: int) -> Tuple[Tensor, Tensor]:
+def center(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Subtract the mean.
 
     Args:
@@ -25,10 +24,7 @@ def center(x: Tensor, dim: int) -> Tuple[Tensor, Tensor]:
     return centered, spread > _ROUNDING * scale
 
 
-def standardize(x: Tensor,
-                dim: int,
-                eps: float,
-                unbiased: bool = False) -> Tensor:
+def standardize(x: Tensor, dim: int, eps: float, unbiased: bool = False) -> Tensor:
     """Z-scores.
 
     A group of equal values has no direction: it becomes zeros and gets no
@@ -48,5 +44,4 @@ def standardize(x: Tensor,
     count = max(x.shape[dim] - int(unbiased), 1)
     variance = centered.square().sum(dim, keepdim=True) / count
     std = torch.where(varies, variance, torch.ones_like(variance)).sqrt()
-    return torch.where(varies, centered / (std + eps),
-                       torch.zeros_like(centered))
+    return torch.where(varies, centered / (std + eps), torch.zeros_like(centered))

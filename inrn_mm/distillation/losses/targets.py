@@ -1,13 +1,11 @@
 """Ground truth out of data samples."""
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 
-def class_labels(loss: nn.Module, logits: Tensor,
-                 data_samples: Optional[list]) -> Tensor:
+def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> Tensor:
     """One class for each row of logits.
 
     Args:
@@ -26,8 +24,9 @@ def class_labels(loss: nn.Module, logits: Tensor,
     """
     name = type(loss).__name__
     if not data_samples or 'gt_label' not in data_samples[0]:
-        raise ValueError(f'{name} needs ground-truth labels: the data samples '
-                         'must have `gt_label`.')
+        raise ValueError(
+            f'{name} needs ground-truth labels: the data samples must have `gt_label`.'
+        )
     labels = []
     for sample in data_samples:
         score = sample.get('gt_score')
@@ -37,12 +36,12 @@ def class_labels(loss: nn.Module, logits: Tensor,
     if len(labels) != len(logits):
         raise ValueError(
             f'{name} needs one label for each row of logits, got '
-            f'{len(labels)} labels for {len(logits)} rows.')
+            f'{len(labels)} labels for {len(logits)} rows.'
+        )
     return labels
 
 
-def relative_boxes(loss: nn.Module, device: torch.device,
-                   data_samples: Optional[list]) -> Tensor:
+def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | None) -> Tensor:
     """Ground-truth boxes as shares of the padded input.
 
     Args:
@@ -61,15 +60,15 @@ def relative_boxes(loss: nn.Module, device: torch.device,
     """
     name = type(loss).__name__
     if not data_samples or 'gt_instances' not in data_samples[0]:
-        raise ValueError(f'{name} needs ground-truth boxes: the data samples '
-                         'must have `gt_instances.bboxes`.')
+        raise ValueError(
+            f'{name} needs ground-truth boxes: the data samples must have `gt_instances.bboxes`.'
+        )
     boxes, sizes = [], []
     for sample in data_samples:
         box = sample.gt_instances.bboxes
         # mmdet's box types hold a tensor
         boxes.append(getattr(box, 'tensor', box).reshape(-1, 4).float())
-        height, width = sample.get('batch_input_shape',
-                                   sample.get('img_shape'))[:2]
+        height, width = sample.get('batch_input_shape', sample.get('img_shape'))[:2]
         sizes.append([[width, height, width, height]])
     boxes = pad_sequence(boxes, True, padding_value=-torch.inf).to(device)
     return boxes / torch.tensor(sizes, dtype=torch.float32, device=device)

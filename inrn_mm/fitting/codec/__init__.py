@@ -1,9 +1,15 @@
 """The compact file of a fit, ``.inrn``."""
+
 from .compact import CompactFit, encode_fit, read_fit, write_fit
 from .container import check_free
 from .prune import MagnitudePruneHook, sparsity
 
 __all__ = [
-    'CompactFit', 'MagnitudePruneHook', 'check_free', 'encode_fit', 'read_fit',
-    'sparsity', 'write_fit'
+    'CompactFit',
+    'MagnitudePruneHook',
+    'check_free',
+    'encode_fit',
+    'read_fit',
+    'sparsity',
+    'write_fit',
 ]

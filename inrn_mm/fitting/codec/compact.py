@@ -1,10 +1,10 @@
 """A fit as one small file, and back."""
+
 import json
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple, Union
 
 import numpy as np
 import torch
@@ -20,11 +20,28 @@ BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 # Types that a network's config may name inside. With the networks themselves,
 # which are looked up among the registered classes only, this is all that
 # opening a file can build: it never imports a module or runs code of the file.
-INNER_TYPES = frozenset({
-    'BN', 'BN2d', 'ELU', 'GELU', 'GN', 'Identity', 'IN', 'LN', 'LN2d',
-    'LeakyReLU', 'Mish', 'PReLU', 'ReLU', 'ReLU6', 'SiLU', 'Sigmoid', 'Swish',
-    'Tanh'
-})
+INNER_TYPES = frozenset(
+    {
+        'BN',
+        'BN2d',
+        'ELU',
+        'GELU',
+        'GN',
+        'Identity',
+        'IN',
+        'LN',
+        'LN2d',
+        'LeakyReLU',
+        'Mish',
+        'PReLU',
+        'ReLU',
+        'ReLU6',
+        'SiLU',
+        'Sigmoid',
+        'Swish',
+        'Tanh',
+    }
+)
 # A tensor with a smaller share of the weights than this keeps 16 bits: first
 # and last layers, which quantisation harms most and which weigh little.
 SMALL = 0.01
@@ -58,11 +75,9 @@ class CompactFit:
         return 8 * self.size / (frames * height * width)
 
 
-def encode_fit(net: FittingNet,
-               net_cfg: dict,
-               signal: Signal,
-               bits: int = 8,
-               per_channel: bool = True) -> bytes:
+def encode_fit(
+    net: FittingNet, net_cfg: dict, signal: Signal, bits: int = 8, per_channel: bool = True
+) -> bytes:
     """Compress a fitted network.
 
     Large weights are quantised and entropy-coded; the few others are 16-bit
@@ -112,18 +127,20 @@ def encode_fit(net: FittingNet,
         bits=bits,
         rows=per_channel,
         kinds=kinds,
-        layout=_layout(state))
-    return container.pack(header,
-                          [b''.join(raw), b''.join(peaks), descriptions, code])
+        layout=_layout(state),
+    )
+    return container.pack(header, [b''.join(raw), b''.join(peaks), descriptions, code])
 
 
-def write_fit(path: Union[str, Path],
-              net: FittingNet,
-              net_cfg: dict,
-              signal: Signal,
-              bits: int = 8,
-              per_channel: bool = True,
-              force: bool = False) -> int:
+def write_fit(
+    path: str | Path,
+    net: FittingNet,
+    net_cfg: dict,
+    signal: Signal,
+    bits: int = 8,
+    per_channel: bool = True,
+    force: bool = False,
+) -> int:
     """Write a compact file, whole or not at all; see :func:`encode_fit`.
 
     Args:
@@ -148,7 +165,7 @@ def write_fit(path: Union[str, Path],
     return len(data)
 
 
-def read_fit(path: Union[str, Path]) -> CompactFit:
+def read_fit(path: str | Path) -> CompactFit:
     """Open a compact file; nothing of it is run as code.
 
     Args:
@@ -169,17 +186,17 @@ def read_fit(path: Union[str, Path]) -> CompactFit:
         net = build_net(net_cfg, path)
         state = _decode_state(net, header, sections, path)
         net.load_state_dict(state, strict=False)
-    except (KeyError, TypeError, RuntimeError, IndexError,
-            struct.error) as error:
+    except (KeyError, TypeError, RuntimeError, IndexError, struct.error) as error:
         raise ValueError(
             f'{path} cannot be decoded by this inrn_mm '
             f'({type(error).__name__}: {str(error).splitlines()[0]}): decode '
-            'it with the inrn_mm that wrote it.') from error
+            'it with the inrn_mm that wrote it.'
+        ) from error
     size = Path(path).stat().st_size
     return CompactFit(net.eval(), net_cfg, signal, bits, size)
 
 
-def build_net(net_cfg: dict, source: Union[str, Path]) -> FittingNet:
+def build_net(net_cfg: dict, source: str | Path) -> FittingNet:
     """Build a network from a config that nobody vouches for.
 
     Args:
@@ -197,7 +214,7 @@ def build_net(net_cfg: dict, source: Union[str, Path]) -> FittingNet:
     return MODELS.build(net_cfg)
 
 
-def check_types(net_cfg: dict, source: Union[str, Path]) -> None:
+def check_types(net_cfg: dict, source: str | Path) -> None:
     """Refuse a config that builds anything but a fitting network.
 
     Args:
@@ -212,13 +229,16 @@ def check_types(net_cfg: dict, source: Union[str, Path]) -> None:
     # not MODELS.get, which imports the module of a dotted name
     found = MODELS.module_dict.get(name) if isinstance(name, str) else None
     if not (isinstance(found, type) and issubclass(found, FittingNet)):
-        raise ValueError(f"{source} holds a network of type '{name}', which "
-                         'is no fitting network of this inrn_mm.')
+        raise ValueError(
+            f"{source} holds a network of type '{name}', which "
+            'is no fitting network of this inrn_mm.'
+        )
     unknown = sorted(set(_inner_types(list(net_cfg.items()))) - INNER_TYPES)
     if unknown:
         raise ValueError(
             f'{source} asks for {unknown[0]} inside its network, which a '
-            'compact file may not build.')
+            'compact file may not build.'
+        )
 
 
 def plain_config(net_cfg: dict) -> dict:
@@ -239,12 +259,13 @@ def plain_config(net_cfg: dict) -> dict:
     except (TypeError, ValueError) as error:
         raise ValueError(
             "The network's config has a value that a compact file cannot "
-            f'hold ({error}): use numbers, texts, lists and dicts.') from None
+            f'hold ({error}): use numbers, texts, lists and dicts.'
+        ) from None
     check_types(plain, 'The config')
     return plain
 
 
-def _inner_types(value: object) -> List[str]:
+def _inner_types(value: object) -> list[str]:
     """All types named below the outermost dict."""
     if isinstance(value, dict):
         found = [str(value['type'])] if 'type' in value else []
@@ -254,7 +275,7 @@ def _inner_types(value: object) -> List[str]:
     return []
 
 
-def _choose_kinds(net: nn.Module, state: Dict[str, Tensor], bits: int) -> str:
+def _choose_kinds(net: nn.Module, state: dict[str, Tensor], bits: int) -> str:
     """A letter for each tensor: how it is stored."""
     trained = dict(net.named_parameters())
     total = sum(value.numel() for value in state.values())
@@ -271,44 +292,41 @@ def _choose_kinds(net: nn.Module, state: Dict[str, Tensor], bits: int) -> str:
     return kinds
 
 
-def _layout(state: Dict[str, Tensor]) -> int:
+def _layout(state: dict[str, Tensor]) -> int:
     """Fingerprint of names and shapes: the file itself has neither."""
     layout = [(name, tuple(value.shape)) for name, value in state.items()]
     return zlib.crc32(repr(layout).encode())
 
 
-def _decode_state(net: FittingNet, header: dict, sections: List[bytes],
-                  path: Union[str, Path]) -> Dict[str, Tensor]:
+def _decode_state(
+    net: FittingNet, header: dict, sections: list[bytes], path: str | Path
+) -> dict[str, Tensor]:
     """The weights of a file, for a network with its layout."""
     state = net.decoder_state()
     if header['layout'] != _layout(state):
         raise ValueError(
             f'{path} was written by another version of '
-            f"{header['net']['type']}, which has other layers: decode it with "
-            'the inrn_mm that wrote it.')
+            f'{header["net"]["type"]}, which has other layers: decode it with '
+            'the inrn_mm that wrote it.'
+        )
     raw, peaks, descriptions, code = sections
     bits, kinds = header['bits'], header['kinds']
-    counts = [
-        value.numel() for kind, value in zip(kinds, state.values())
-        if kind == QUANTISED
-    ]
-    codes = iter(
-        entropy.decode(descriptions, code, counts, largest_code(bits)
-                       ) if counts else [])
+    counts = [value.numel() for kind, value in zip(kinds, state.values()) if kind == QUANTISED]
+    codes = iter(entropy.decode(descriptions, code, counts, largest_code(bits)) if counts else [])
     decoded = {}
     for kind, (name, value) in zip(kinds, state.items()):
         if kind == QUANTISED:
-            peak, peaks = _take(peaks, '<f2',
-                                num_steps(value.shape, header['rows']))
+            peak, peaks = _take(peaks, '<f2', num_steps(value.shape, header['rows']))
             decoded[name] = dequantize(
-                torch.from_numpy(next(codes)).reshape(value.shape), peak, bits)
+                torch.from_numpy(next(codes)).reshape(value.shape), peak, bits
+            )
         else:
             flat, raw = _take(raw, RAW[kind], value.numel())
             decoded[name] = flat.to(value.dtype).reshape(value.shape)
     return decoded
 
 
-def _take(data: bytes, dtype: str, count: int) -> Tuple[Tensor, bytes]:
+def _take(data: bytes, dtype: str, count: int) -> tuple[Tensor, bytes]:
     """The first numbers of some bytes, and the rest."""
     size = np.dtype(dtype).itemsize * count
     if len(data) < size:

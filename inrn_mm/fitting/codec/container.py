@@ -8,11 +8,12 @@
 Whole numbers are little-endian. The header's ``sections`` has the lengths of
 all sections but the last, which takes the rest.
 """
+
 import json
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
 
 from ...engine.checkpoint_hook import AtomicBackend
 
@@ -33,13 +34,12 @@ def pack(header: dict, sections: Sequence[bytes]) -> bytes:
         bytes: The file.
     """
     header = dict(header, sections=[len(s) for s in sections[:-1]])
-    packed = zlib.compress(
-        json.dumps(header, separators=(',', ':')).encode(), 9)
+    packed = zlib.compress(json.dumps(header, separators=(',', ':')).encode(), 9)
     rest = b''.join([LENGTH.pack(len(packed)), packed, *sections])
     return PRELUDE.pack(MAGIC, VERSION, len(rest), zlib.crc32(rest)) + rest
 
 
-def unpack(data: bytes, name: str) -> Tuple[dict, List[bytes]]:
+def unpack(data: bytes, name: str) -> tuple[dict, list[bytes]]:
     """Take a file apart.
 
     Args:
@@ -54,47 +54,48 @@ def unpack(data: bytes, name: str) -> Tuple[dict, List[bytes]]:
             changed.
     """
     if data[:4] != MAGIC:
-        raise ValueError(f'{name} is not a compact fit (.inrn): give a file '
-                         'that tools/fit_image.py or fit_video.py wrote.')
+        raise ValueError(
+            f'{name} is not a compact fit (.inrn): give a file '
+            'that tools/fit_image.py or fit_video.py wrote.'
+        )
     if len(data) > 4 and data[4] != VERSION:
         raise ValueError(
             f'{name} is of version {data[4]} of the compact format and this '
             f'inrn_mm reads version {VERSION}: decode it with the inrn_mm '
-            'that wrote it.')
+            'that wrote it.'
+        )
     missing = PRELUDE.size - len(data)
     if missing <= 0:
         _, _, length, checksum = PRELUDE.unpack_from(data)
-        rest = data[PRELUDE.size:]
+        rest = data[PRELUDE.size :]
         missing = length - len(rest)
     if missing > 0:
-        raise ValueError(f'{name} is truncated, {missing} bytes or more are '
-                         'missing: get it again.')
+        raise ValueError(f'{name} is truncated, {missing} bytes or more are missing: get it again.')
     if missing < 0 or zlib.crc32(rest) != checksum:
-        raise ValueError(f'{name} is damaged, its checksum is wrong: get it '
-                         'again.')
+        raise ValueError(f'{name} is damaged, its checksum is wrong: get it again.')
     try:
         return _take_apart(rest)
-    except (ValueError, KeyError, TypeError, struct.error,
-            zlib.error) as error:
-        raise ValueError(f'{name} is damaged, its header cannot be read '
-                         f'({error}): get it again.') from error
+    except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
+        raise ValueError(
+            f'{name} is damaged, its header cannot be read ({error}): get it again.'
+        ) from error
 
 
-def _take_apart(rest: bytes) -> Tuple[dict, List[bytes]]:
+def _take_apart(rest: bytes) -> tuple[dict, list[bytes]]:
     start = LENGTH.size + LENGTH.unpack_from(rest)[0]
     unzip = zlib.decompressobj()
-    plain = unzip.decompress(rest[LENGTH.size:start], MAX_HEADER)
+    plain = unzip.decompress(rest[LENGTH.size : start], MAX_HEADER)
     if unzip.unconsumed_tail:
         raise ValueError('it is too long')
     header = json.loads(plain)
     sections = []
     for size in header['sections']:
-        sections.append(rest[start:start + size])
+        sections.append(rest[start : start + size])
         start += size
     return header, [*sections, rest[start:]]
 
 
-def write(path: Union[str, Path], data: bytes, force: bool = False) -> None:
+def write(path: str | Path, data: bytes, force: bool = False) -> None:
     """Write a file, which appears whole or not at all.
 
     Args:
@@ -109,7 +110,7 @@ def write(path: Union[str, Path], data: bytes, force: bool = False) -> None:
     AtomicBackend().put(data, path)
 
 
-def check_free(path: Union[str, Path], force: bool = False) -> None:
+def check_free(path: str | Path, force: bool = False) -> None:
     """Refuse to overwrite what is there.
 
     Args:
@@ -120,11 +121,10 @@ def check_free(path: Union[str, Path], force: bool = False) -> None:
         FileExistsError: If there is something and ``force`` was not given.
     """
     if Path(path).exists() and not force:
-        raise FileExistsError(f'{path} exists: choose another name, or '
-                              'overwrite it with --force.')
+        raise FileExistsError(f'{path} exists: choose another name, or overwrite it with --force.')
 
 
-def read(path: Union[str, Path]) -> Tuple[dict, List[bytes]]:
+def read(path: str | Path) -> tuple[dict, list[bytes]]:
     """Read a file and take it apart; see :func:`unpack`.
 
     Args:

@@ -5,15 +5,16 @@ each tensor, and the one that makes the file smallest is kept: a Gaussian or a
 Laplace distribution (two bytes), or a table (a byte for each code in use).
 All of it is in the file.
 """
+
 import struct
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
 GAUSSIAN, LAPLACE, TABLE = range(3)
 
 
-def encode(tensors: Sequence[np.ndarray], largest: int) -> Tuple[bytes, bytes]:
+def encode(tensors: Sequence[np.ndarray], largest: int) -> tuple[bytes, bytes]:
     """Code tensors one after the other.
 
     Args:
@@ -33,8 +34,9 @@ def encode(tensors: Sequence[np.ndarray], largest: int) -> Tuple[bytes, bytes]:
     return b''.join(described), coder.get_compressed().astype('<u4').tobytes()
 
 
-def decode(descriptions: bytes, code: bytes, counts: Sequence[int],
-           largest: int) -> List[np.ndarray]:
+def decode(
+    descriptions: bytes, code: bytes, counts: Sequence[int], largest: int
+) -> list[np.ndarray]:
     """Undo :func:`encode`.
 
     Args:
@@ -60,16 +62,14 @@ def _describe(codes: np.ndarray, largest: int) -> bytes:
     lowest, highest = int(codes.min()), int(codes.max())
     counts = np.bincount(codes - lowest, minlength=highest - lowest + 1)
     # zero would be a code that cannot be decoded
-    table = np.where(counts,
-                     np.maximum(np.rint(counts * (255 / counts.max())), 1), 0)
+    table = np.where(counts, np.maximum(np.rint(counts * (255 / counts.max())), 1), 0)
     mean_square = np.mean(np.square(codes, dtype=np.float64))
     spread = max(np.sqrt(mean_square), 0.05)
     scale = max(np.mean(np.abs(codes)), 0.05)
     candidates = [
         struct.pack('<Be', GAUSSIAN, spread),
         struct.pack('<Be', LAPLACE, scale),
-        struct.pack('<BbB', TABLE, lowest, highest - lowest) +
-        table.astype(np.uint8).tobytes()
+        struct.pack('<BbB', TABLE, lowest, highest - lowest) + table.astype(np.uint8).tobytes(),
     ]
 
     def size(description: bytes) -> int:
@@ -89,7 +89,7 @@ def _model(data: bytes, offset: int, largest: int) -> tuple:
         offset behind the description.
     """
     models = _library().stream.model
-    kind, = struct.unpack_from('<B', data, offset)
+    (kind,) = struct.unpack_from('<B', data, offset)
     if kind == TABLE:
         _, lowest, span = struct.unpack_from('<BbB', data, offset)
         start = offset + 3
@@ -98,18 +98,16 @@ def _model(data: bytes, offset: int, largest: int) -> tuple:
             table = np.array([255, 0], np.uint8)
         model = models.Categorical(table.astype(np.float64), perfect=False)
         return model, lowest, start + span + 1
-    family = {
-        GAUSSIAN: models.QuantizedGaussian,
-        LAPLACE: models.QuantizedLaplace
-    }[kind]
+    family = {GAUSSIAN: models.QuantizedGaussian, LAPLACE: models.QuantizedLaplace}[kind]
     _, width = struct.unpack_from('<Be', data, offset)
-    return family(-largest, largest, 0., width), 0, offset + 3
+    return family(-largest, largest, 0.0, width), 0, offset + 3
 
 
 def _library():
     try:
         import constriction
     except ImportError:
-        raise ImportError('Compact files need the package constriction: pip '
-                          'install -r requirements/fit.txt.') from None
+        raise ImportError(
+            'Compact files need the package constriction: pip install -r requirements/fit.txt.'
+        ) from None
     return constriction

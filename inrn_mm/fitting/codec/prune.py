@@ -1,5 +1,4 @@
 """Set the smallest weights to zero, and train on without them."""
-from typing import Dict, List
 
 import torch
 from mmengine.hooks import Hook
@@ -32,11 +31,10 @@ class MagnitudePruneHook(Hook):
     def __init__(self, ratio: float = 0.4, start: float = 0.75) -> None:
         for name, value in (('ratio', ratio), ('start', start)):
             if not 0 <= value < 1:
-                raise ValueError(f'{name} is a share from 0 to below 1, not '
-                                 f'{value}.')
+                raise ValueError(f'{name} is a share from 0 to below 1, not {value}.')
         self.ratio = ratio
         self.start = start
-        self.masks: Dict[str, Tensor] = {}
+        self.masks: dict[str, Tensor] = {}
 
     def before_train(self, runner) -> None:
         """Take the zeros of a resumed training."""
@@ -44,11 +42,7 @@ class MagnitudePruneHook(Hook):
         if runner.message_hub.runtime_info.get('pruned') is not None:
             self._keep_zeros(runner)
 
-    def after_train_iter(self,
-                         runner,
-                         batch_idx: int,
-                         data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Prune when it is time, and undo the step of pruned weights."""
         if not self.masks:
             if runner.iter + 1 < self.start * runner.max_iters:
@@ -58,13 +52,11 @@ class MagnitudePruneHook(Hook):
             self._keep_zeros(runner)
         weights = _weights(_net(runner))
         with torch.no_grad():
-            torch._foreach_mul_(
-                list(weights.values()), [self.masks[name] for name in weights])
+            torch._foreach_mul_(list(weights.values()), [self.masks[name] for name in weights])
 
     def _keep_zeros(self, runner) -> None:
         self.masks = {
-            name: (value != 0).to(value)
-            for name, value in _weights(_net(runner)).items()
+            name: (value != 0).to(value) for name, value in _weights(_net(runner)).items()
         }
 
 
@@ -78,8 +70,7 @@ def prune(net: nn.Module, ratio: float) -> None:
     weights = list(_weights(net).values())
     if not weights:
         return
-    magnitudes = torch.cat(
-        [value.detach().abs().flatten() for value in weights])
+    magnitudes = torch.cat([value.detach().abs().flatten() for value in weights])
     count = int(ratio * magnitudes.numel())
     if not count:
         return
@@ -91,12 +82,12 @@ def prune(net: nn.Module, ratio: float) -> None:
 
 def sparsity(net: nn.Module) -> float:
     """float: Share of the weights of matrices and kernels that are zero."""
-    weights: List[Tensor] = list(_weights(net).values())
+    weights: list[Tensor] = list(_weights(net).values())
     zeros = sum((value == 0).sum().item() for value in weights)
     return zeros / max(sum(value.numel() for value in weights), 1)
 
 
-def _weights(net: nn.Module) -> Dict[str, nn.Parameter]:
+def _weights(net: nn.Module) -> dict[str, nn.Parameter]:
     state = net.decoder_state() if hasattr(net, 'decoder_state') else {}
     return {
         name: value

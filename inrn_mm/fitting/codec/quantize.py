@@ -1,20 +1,19 @@
 """Weights as whole numbers of a few bits."""
+
 import math
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 # What of a row's largest weight the largest code stands for. Cutting the few
 # largest weights off makes the steps of all others finer.
-CLIPS = (1., 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
+CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 # Shorter channels share a step: 16 bits for each would weigh too much.
 MIN_ROW = 64
 
 
-def quantize(value: Tensor,
-             bits: int,
-             per_channel: bool = True) -> Tuple[Tensor, Tensor]:
+def quantize(value: Tensor, bits: int, per_channel: bool = True) -> tuple[Tensor, Tensor]:
     """Round weights to equal steps around zero.
 
     Zero stays zero, so that pruned weights need no map of their own: they are
@@ -36,8 +35,7 @@ def quantize(value: Tensor,
         ValueError: If a weight is not finite, or too large for float16.
     """
     levels = largest_code(bits)
-    rows = value.detach().float().reshape(
-        num_steps(value.shape, per_channel), -1)
+    rows = value.detach().float().reshape(num_steps(value.shape, per_channel), -1)
     peaks = rows.abs().amax(1)
     check_half(peaks)
     best = torch.full_like(peaks, float('inf'))
@@ -46,7 +44,7 @@ def quantize(value: Tensor,
     for clip in CLIPS:
         peak = (clip * peaks).half()
         steps = (peak.float() / levels).unsqueeze(1)
-        trial = (rows / steps.clamp(min=torch.finfo(torch.float32).tiny))
+        trial = rows / steps.clamp(min=torch.finfo(torch.float32).tiny)
         trial = trial.round().clamp(-levels, levels)
         error = (trial * steps - rows).square().sum(1)
         better = error < best
@@ -92,7 +90,7 @@ def num_steps(shape: Sequence[int], per_channel: bool) -> int:
 
 def largest_code(bits: int) -> int:
     """int: The largest of the codes, which are symmetric around zero."""
-    return 2**(bits - 1) - 1
+    return 2 ** (bits - 1) - 1
 
 
 def check_half(value: Tensor) -> None:
@@ -105,9 +103,12 @@ def check_half(value: Tensor) -> None:
         ValueError: If one is not finite, or above the largest float16.
     """
     if not torch.isfinite(value).all():
-        raise ValueError('The network has weights that are NaN or infinite: '
-                         'fit again with a lower learning rate.')
+        raise ValueError(
+            'The network has weights that are NaN or infinite: '
+            'fit again with a lower learning rate.'
+        )
     if value.numel() and value.abs().max() > torch.finfo(torch.float16).max:
         raise ValueError(
             f'A weight of {value.abs().max():.3g} is too large for 16-bit '
-            'floats: store the network with bits=32.')
+            'floats: store the network with bits=32.'
+        )

@@ -1,5 +1,6 @@
 """What every network that holds a signal has in common."""
-from typing import Dict, Sequence
+
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -38,8 +39,10 @@ class FittingNet(BaseModule):
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         if len(shape) != 4 or min(shape) < 1:
-            raise ValueError('A signal has frames, height, width and channels '
-                             f'of at least one, got shape={tuple(shape)}.')
+            raise ValueError(
+                'A signal has frames, height, width and channels '
+                f'of at least one, got shape={tuple(shape)}.'
+            )
         self.shape = tuple(int(n) for n in shape)
 
     @property
@@ -47,7 +50,7 @@ class FittingNet(BaseModule):
         """The D of pixel networks: 2 for an image, 3 for a video."""
         return 2 if self.shape[0] == 1 else 3
 
-    def decoder_state(self) -> Dict[str, Tensor]:
+    def decoder_state(self) -> dict[str, Tensor]:
         """The tensors that decoding needs: what a compact file holds.
 
         They load by ``load_state_dict(..., strict=False)``.

@@ -1,6 +1,7 @@
 """Peers that map each coordinate by itself to a colour."""
+
 import math
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -35,16 +36,13 @@ class Sine(nn.Module):
             Defaults to False.
     """
 
-    def __init__(self,
-                 in_features: int,
-                 out_features: int,
-                 omega: float,
-                 first: bool = False) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, omega: float, first: bool = False
+    ) -> None:
         super().__init__()
         self.omega = omega
         self.linear = nn.Linear(in_features, out_features)
-        bound = 1 / in_features if first else \
-            math.sqrt(6 / in_features) / omega
+        bound = 1 / in_features if first else math.sqrt(6 / in_features) / omega
         nn.init.uniform_(self.linear.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,12 +66,14 @@ class VariableSine(Sine):
             Defaults to 1.
     """
 
-    def __init__(self,
-                 in_features: int,
-                 out_features: int,
-                 omega: float,
-                 first: bool = False,
-                 first_bias: float = 1.) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        omega: float,
+        first: bool = False,
+        first_bias: float = 1.0,
+    ) -> None:
         super().__init__(in_features, out_features, omega, first)
         if first:
             nn.init.uniform_(self.linear.bias, -first_bias, first_bias)
@@ -95,7 +95,7 @@ class SineNet(CoordinateNet):
             coordinates.
     """
 
-    def __init__(self, shape: Sequence[int], layers: List[Sine]) -> None:
+    def __init__(self, shape: Sequence[int], layers: list[Sine]) -> None:
         super().__init__(shape)
         width = layers[-1].linear.out_features
         head = nn.Linear(width, self.shape[3])
@@ -119,16 +119,17 @@ class SIREN(SineNet):
         omega (float): Frequency of all sines. Defaults to 30.
     """
 
-    def __init__(self,
-                 shape: Sequence[int],
-                 width: int = 256,
-                 num_layers: int = 3,
-                 omega: float = 30.) -> None:
+    def __init__(
+        self, shape: Sequence[int], width: int = 256, num_layers: int = 3, omega: float = 30.0
+    ) -> None:
         inputs = 2 if shape[0] == 1 else 3
-        super().__init__(shape, [
-            Sine(width if i else inputs, width, omega, first=i == 0)
-            for i in range(num_layers + 1)
-        ])
+        super().__init__(
+            shape,
+            [
+                Sine(width if i else inputs, width, omega, first=i == 0)
+                for i in range(num_layers + 1)
+            ],
+        )
 
 
 @MODELS.register_module()
@@ -144,17 +145,22 @@ class FINER(SineNet):
             Defaults to 1.
     """
 
-    def __init__(self,
-                 shape: Sequence[int],
-                 width: int = 256,
-                 num_layers: int = 3,
-                 omega: float = 30.,
-                 first_bias: float = 1.) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int = 256,
+        num_layers: int = 3,
+        omega: float = 30.0,
+        first_bias: float = 1.0,
+    ) -> None:
         inputs = 2 if shape[0] == 1 else 3
-        super().__init__(shape, [
-            VariableSine(width if i else inputs, width, omega, i == 0,
-                         first_bias) for i in range(num_layers + 1)
-        ])
+        super().__init__(
+            shape,
+            [
+                VariableSine(width if i else inputs, width, omega, i == 0, first_bias)
+                for i in range(num_layers + 1)
+            ],
+        )
 
 
 class FourierFeatures(nn.Module):
@@ -168,8 +174,7 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, in_features: int, number: int, scale: float) -> None:
         super().__init__()
-        self.register_buffer('matrix',
-                             scale * torch.randn(number, in_features))
+        self.register_buffer('matrix', scale * torch.randn(number, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., D)`` to ``(..., 2 * number)``."""
@@ -190,16 +195,16 @@ class FourierMLP(CoordinateNet):
         scale (float): Standard deviation of the frequencies. Defaults to 10.
     """
 
-    def __init__(self,
-                 shape: Sequence[int],
-                 width: int = 256,
-                 num_layers: int = 3,
-                 num_features: int = 256,
-                 scale: float = 10.) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int = 256,
+        num_layers: int = 3,
+        num_features: int = 256,
+        scale: float = 10.0,
+    ) -> None:
         super().__init__(shape)
-        layers: List[nn.Module] = [
-            FourierFeatures(self.num_coordinates, num_features, scale)
-        ]
+        layers: list[nn.Module] = [FourierFeatures(self.num_coordinates, num_features, scale)]
         inputs = 2 * num_features
         for _ in range(num_layers):
             layers += [nn.Linear(inputs, width), nn.ReLU()]

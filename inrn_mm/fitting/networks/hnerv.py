@@ -1,6 +1,7 @@
 """HNeRV (Chen et al., CVPR 2023, arXiv:2304.02633)."""
+
 import math
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -40,51 +41,45 @@ class HNeRV(FittingNet):
     kind = 'frame'
     needs_target = True
 
-    def __init__(self,
-                 shape: Sequence[int],
-                 width: int = 68,
-                 embedding: int = 16,
-                 encoder_width: int = 64,
-                 reduction: float = 1.2,
-                 min_width: int = 12,
-                 max_kernel: int = 5,
-                 grid: Optional[Sequence[int]] = None,
-                 strides: Optional[Sequence[int]] = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int = 68,
+        embedding: int = 16,
+        encoder_width: int = 64,
+        reduction: float = 1.2,
+        min_width: int = 12,
+        max_kernel: int = 5,
+        grid: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(shape)
         frames, channels = self.shape[0], self.shape[3]
-        grid, strides = choose_grid(
-            shape[1:3], cells=2 * 4, grid=grid, strides=strides)
-        self.register_buffer('embeddings', torch.zeros(frames, embedding,
-                                                       *grid))
+        grid, strides = choose_grid(shape[1:3], cells=2 * 4, grid=grid, strides=strides)
+        self.register_buffer('embeddings', torch.zeros(frames, embedding, *grid))
         total = math.prod(strides)
         self.padded = [side * total for side in grid]
 
-        layers: List[nn.Module] = []
+        layers: list[nn.Module] = []
         for i, stride in enumerate(strides):
             layers += [
-                nn.Conv2d(encoder_width if i else channels, encoder_width,
-                          stride, stride),
-                ConvNeXtBlock(encoder_width)
+                nn.Conv2d(encoder_width if i else channels, encoder_width, stride, stride),
+                ConvNeXtBlock(encoder_width),
             ]
-        self.encoder = nn.Sequential(*layers,
-                                     nn.Conv2d(encoder_width, embedding, 1))
+        self.encoder = nn.Sequential(*layers, nn.Conv2d(encoder_width, embedding, 1))
 
         layers = [nn.Conv2d(embedding, width, 1), nn.GELU()]
         for i, stride in enumerate(strides):
             last, width = width, max(round(width / reduction), min_width)
             kernel = min(2 * i + 1, max_kernel)
             layers += [
-                nn.Conv2d(
-                    last, width * stride**2, kernel, padding=kernel // 2),
+                nn.Conv2d(last, width * stride**2, kernel, padding=kernel // 2),
                 nn.PixelShuffle(stride),
-                nn.GELU()
+                nn.GELU(),
             ]
-        self.decoder = nn.Sequential(*layers,
-                                     nn.Conv2d(width, channels, 3, padding=1))
+        self.decoder = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self,
-                times: Tensor,
-                frames: Optional[Tensor] = None) -> Tensor:
+    def forward(self, times: Tensor, frames: Tensor | None = None) -> Tensor:
         """Map times ``(B,)`` to frames ``(B, C, H, W)``.
 
         Args:
@@ -96,17 +91,19 @@ class HNeRV(FittingNet):
         if frames is None:
             before = position.floor().long()
             after = position.ceil().long()
-            x = torch.lerp(self.embeddings[before], self.embeddings[after],
-                           (position - before)[:, None, None, None])
+            x = torch.lerp(
+                self.embeddings[before],
+                self.embeddings[after],
+                (position - before)[:, None, None, None],
+            )
         else:
             x = self.encoder(self._pad(frames))
             with torch.no_grad():
-                self.embeddings[position.round().long()] = x.detach().to(
-                    self.embeddings)
+                self.embeddings[position.round().long()] = x.detach().to(self.embeddings)
         x = (torch.tanh(self.decoder(x)) + 1) / 2
         return crop(x, self.shape[1:3])
 
-    def decoder_state(self) -> Dict[str, Tensor]:
+    def decoder_state(self) -> dict[str, Tensor]:
         """All but the encoder."""
         return {
             name: value
@@ -118,8 +115,7 @@ class HNeRV(FittingNet):
         """To the size that the output is cropped from."""
         rows = self.padded[0] - frames.shape[2]
         columns = self.padded[1] - frames.shape[3]
-        sides = (columns // 2, columns - columns // 2, rows // 2,
-                 rows - rows // 2)
+        sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
         return F.pad(frames, sides, mode='replicate') if any(sides) else frames
 
 
@@ -134,8 +130,11 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(width, width, 7, padding=3, groups=width),
-            LayerNorm2d(width), nn.Conv2d(width, 4 * width, 1), nn.GELU(),
-            nn.Conv2d(4 * width, width, 1))
+            LayerNorm2d(width),
+            nn.Conv2d(width, 4 * width, 1),
+            nn.GELU(),
+            nn.Conv2d(4 * width, width, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape ``(B, width, H, W)``."""

@@ -1,5 +1,6 @@
 """Single-stage INRN: INRe blocks that hold an image or a video (Fig. 1b)."""
-from typing import List, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -88,36 +89,30 @@ class SingleStageINRN(FittingNet):
 
     table_1 = dict(grid_channels=25, widths=[100, 50, 25, 24, 24], hidden=512)
     arch_settings = {
-        'mlp':
-        dict(table_1, orders='mlp-mlp'),
-        'front':
-        dict(table_1, orders=['conv-mlp'] * 4 + ['mlp-mlp']),
-        'post':
-        dict(table_1, orders=['mlp' + '-conv' * 5 + '-mlp'] + ['mlp-mlp'] * 4),
-        'interleaved':
-        dict(table_1, orders=['mlp-conv-mlp'] * 4 + ['mlp-mlp']),
-        's':
-        dict(grid_channels=30, widths=[64] * 5, blocks=[0, 1, 1, 1, 0]),
-        'pixel':
-        dict(widths=[64], blocks=3),
+        'mlp': dict(table_1, orders='mlp-mlp'),
+        'front': dict(table_1, orders=['conv-mlp'] * 4 + ['mlp-mlp']),
+        'post': dict(table_1, orders=['mlp' + '-conv' * 5 + '-mlp'] + ['mlp-mlp'] * 4),
+        'interleaved': dict(table_1, orders=['mlp-conv-mlp'] * 4 + ['mlp-mlp']),
+        's': dict(grid_channels=30, widths=[64] * 5, blocks=[0, 1, 1, 1, 0]),
+        'pixel': dict(widths=[64], blocks=3),
     }
 
     def __init__(
         self,
         shape: Sequence[int],
         kind: str = 'frame',
-        arch: Union[str, dict, None] = None,
-        hidden: Optional[int] = None,
+        arch: str | dict | None = None,
+        hidden: int | None = None,
         compression: float = 0.5,
         kernel_size: int = 3,
         base: float = 1.25,
-        levels: Optional[int] = 40,
+        levels: int | None = 40,
         stem_width: int = 512,
         time_grids: Sequence[dict] = (),
-        grids: Optional[dict] = None,
-        grid: Optional[Sequence[int]] = None,
-        strides: Optional[Sequence[int]] = None,
-        act_cfg: dict = dict(type='GELU')
+        grids: dict | None = None,
+        grid: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+        act_cfg: dict = dict(type='GELU'),
     ) -> None:
         super().__init__(shape)
         if kind not in ('frame', 'pixel'):
@@ -127,30 +122,28 @@ class SingleStageINRN(FittingNet):
             if kind == 'frame':
                 raise ValueError('levels=None is for pixels: give a number.')
             levels = PositionalEncoding.num_levels(base, max(shape[1:3]))
-        arch = self._parse_arch(
-            arch or ('interleaved' if kind == 'frame' else 'pixel'))
+        arch = self._parse_arch(arch or ('interleaved' if kind == 'frame' else 'pixel'))
         widths = arch['widths']
         size = shape[1:3]
         if kind == 'frame':
-            size, strides = choose_grid(
-                size, len(widths), grid=grid, strides=strides)
+            size, strides = choose_grid(size, len(widths), grid=grid, strides=strides)
             width = arch.get('grid_channels', widths[0])
-            self.stem = TimeStem(base, levels, stem_width, width, size,
-                                 act_cfg) if levels else None
+            self.stem = TimeStem(base, levels, stem_width, width, size, act_cfg) if levels else None
         else:
             strides, width = [1] * len(widths), widths[0]
-            self.stem = PixelStem(self.num_coordinates, base, levels, grids,
-                                  width, act_cfg)
+            self.stem = PixelStem(self.num_coordinates, base, levels, grids, width, act_cfg)
         if len(strides) != len(widths):
-            raise ValueError(f'{len(widths)} widths need as many strides, got '
-                             f'{list(strides)}.')
+            raise ValueError(f'{len(widths)} widths need as many strides, got {list(strides)}.')
         self.stages = nn.ModuleList()
         self.injections = nn.ModuleList()
         for i, stride in enumerate([*strides, None]):
             self.injections.append(
                 nn.ModuleList(
                     Injection(width, size, shape[0], **_without(cfg, 'stage'))
-                    for cfg in time_grids if cfg['stage'] == i))
+                    for cfg in time_grids
+                    if cfg['stage'] == i
+                )
+            )
             if stride is None:
                 break
             self.stages.append(
@@ -163,23 +156,26 @@ class SingleStageINRN(FittingNet):
                     num_blocks=arch['blocks'][i],
                     compression=compression,
                     kernel_size=kernel_size,
-                    act_cfg=act_cfg))
+                    act_cfg=act_cfg,
+                )
+            )
             width = widths[i]
             size = [side * stride for side in size]
         if self.stem is None and not len(self.injections[0]):
-            raise ValueError('levels=0 leaves no embedding: give a time grid '
-                             'with stage=0.')
+            raise ValueError('levels=0 leaves no embedding: give a time grid with stage=0.')
         self.head = nn.Conv2d(width, self.shape[3], 1)
         if kind == 'pixel':
-            self.halo = sum(conv.kernel_size[0] // 2
-                            for conv in self.stages.modules()
-                            if isinstance(conv, nn.Conv2d))
+            self.halo = sum(
+                conv.kernel_size[0] // 2
+                for conv in self.stages.modules()
+                if isinstance(conv, nn.Conv2d)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map times ``(B,)``, or coordinates ``(B, H, W, D)``, to colours
         ``(B, C, H, W)``."""
         times = x
-        x = 0. if self.stem is None else self.stem(x)
+        x = 0.0 if self.stem is None else self.stem(x)
         for stage, injections in zip([*self.stages, None], self.injections):
             for injection in injections:
                 x = x + injection(times)
@@ -188,13 +184,15 @@ class SingleStageINRN(FittingNet):
         x = self.head(x) + 0.5
         return crop(x, self.shape[1:3]) if self.kind == 'frame' else x
 
-    def _parse_arch(self, arch: Union[str, dict]) -> dict:
+    def _parse_arch(self, arch: str | dict) -> dict:
         """The arch with a list entry for each stage."""
         if isinstance(arch, str):
             if arch not in self.arch_settings:
-                raise ValueError(f"Unknown arch '{arch}': it is one of "
-                                 f"{', '.join(self.arch_settings)}, or a dict "
-                                 'with widths.')
+                raise ValueError(
+                    f"Unknown arch '{arch}': it is one of "
+                    f'{", ".join(self.arch_settings)}, or a dict '
+                    'with widths.'
+                )
             arch = self.arch_settings[arch]
         arch = dict(hidden=None, orders='mlp-conv-mlp', blocks=0) | dict(arch)
         number = len(arch['widths'])
@@ -203,8 +201,8 @@ class SingleStageINRN(FittingNet):
                 arch[key] = [arch[key]] * number
             if len(arch[key]) != number:
                 raise ValueError(
-                    f'{key}={arch[key]} must have an entry for each of the '
-                    f'{number} widths.')
+                    f'{key}={arch[key]} must have an entry for each of the {number} widths.'
+                )
         return arch
 
 
@@ -228,12 +226,22 @@ class Stage(nn.Sequential):
         act_cfg (dict): Activation.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int,
-                 hidden: Optional[int], order: str, num_blocks: int,
-                 compression: float, kernel_size: int, act_cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        hidden: int | None,
+        order: str,
+        num_blocks: int,
+        compression: float,
+        kernel_size: int,
+        act_cfg: dict,
+    ) -> None:
         from mmcv.cnn import ConvModule
+
         common = dict(norm_cfg=None, act_cfg=act_cfg)
-        layers: List[nn.Module] = []
+        layers: list[nn.Module] = []
         spread = out_channels * stride**2
         if hidden:
             layers.append(
@@ -244,7 +252,9 @@ class Stage(nn.Sequential):
                     order=order,
                     kernel_size=kernel_size,
                     residual=False,
-                    **common))
+                    **common,
+                )
+            )
         elif in_channels != spread:
             layers.append(ConvModule(in_channels, spread, 1, **common))
         if stride > 1:
@@ -256,7 +266,9 @@ class Stage(nn.Sequential):
                 compression=compression,
                 order='mlp-conv-mlp' if hidden else order,
                 kernel_size=kernel_size,
-                **common) for _ in range(num_blocks)
+                **common,
+            )
+            for _ in range(num_blocks)
         ]
         super().__init__(*layers, *blocks)
 
@@ -273,18 +285,26 @@ class TimeStem(nn.Module):
         act_cfg (dict): Activation, behind both layers.
     """
 
-    def __init__(self, base: float, levels: int, hidden: int,
-                 out_channels: int, size: Tuple[int,
-                                                int], act_cfg: dict) -> None:
+    def __init__(
+        self,
+        base: float,
+        levels: int,
+        hidden: int,
+        out_channels: int,
+        size: tuple[int, int],
+        act_cfg: dict,
+    ) -> None:
         super().__init__()
         from mmcv.cnn import build_activation_layer
+
         self.embedding = PositionalEncoding(base, levels)
         self.layers = nn.Sequential(
             nn.Linear(self.embedding.out_channels, hidden),
             build_activation_layer(act_cfg),
             nn.Linear(hidden, out_channels * size[0] * size[1]),
             build_activation_layer(act_cfg),
-            nn.Unflatten(1, (out_channels, *size)))
+            nn.Unflatten(1, (out_channels, *size)),
+        )
 
     def forward(self, times: Tensor) -> Tensor:
         """Map ``(B,)`` to ``(B, out_channels, H, W)``."""
@@ -308,15 +328,21 @@ class PixelStem(nn.Module):
             another number of axes.
     """
 
-    def __init__(self, num_coordinates: int, base: float, levels: int,
-                 grids: Optional[dict], out_channels: int,
-                 act_cfg: dict) -> None:
+    def __init__(
+        self,
+        num_coordinates: int,
+        base: float,
+        levels: int,
+        grids: dict | None,
+        out_channels: int,
+        act_cfg: dict,
+    ) -> None:
         super().__init__()
         from mmcv.cnn import build_activation_layer
+
         self.embeddings = nn.ModuleList()
         if levels:
-            self.embeddings.append(
-                PositionalEncoding(base, levels, num_coordinates))
+            self.embeddings.append(PositionalEncoding(base, levels, num_coordinates))
         if grids:
             encoding = GridEncoding(**grids)
             axes = encoding.grids[0].dim() - 2
@@ -325,7 +351,8 @@ class PixelStem(nn.Module):
                 raise ValueError(
                     f"The network's grids are for {kinds[axes]}, the input is "
                     f'{kinds[num_coordinates]}: take a config for that, or '
-                    f'give each of grids.sizes {num_coordinates} numbers.')
+                    f'give each of grids.sizes {num_coordinates} numbers.'
+                )
             self.embeddings.append(encoding)
         if not len(self.embeddings):
             raise ValueError('levels=0 leaves no embedding: give grids.')
@@ -351,26 +378,26 @@ class Injection(nn.Module):
         scale (int): The stage's size over that of a map. Defaults to 1.
     """
 
-    def __init__(self,
-                 width: int,
-                 size: Sequence[int],
-                 num_frames: int,
-                 every: int,
-                 channels: int,
-                 scale: int = 1) -> None:
+    def __init__(
+        self,
+        width: int,
+        size: Sequence[int],
+        num_frames: int,
+        every: int,
+        channels: int,
+        scale: int = 1,
+    ) -> None:
         super().__init__()
         self.size = tuple(size)
         maps = -(-(num_frames - 1) // every) + 1
-        self.latents = TimeGrid(maps, channels,
-                                [-(-side // scale) for side in size])
+        self.latents = TimeGrid(maps, channels, [-(-side // scale) for side in size])
         self.project = nn.Conv2d(channels, width, 1)
 
     def forward(self, times: Tensor) -> Tensor:
         """Map ``(B,)`` to ``(B, width, H, W)``."""
         x = self.project(self.latents(times))
         if x.shape[2:] != self.size:
-            x = F.interpolate(
-                x, self.size, mode='bilinear', align_corners=False)
+            x = F.interpolate(x, self.size, mode='bilinear', align_corners=False)
         return x
 
 

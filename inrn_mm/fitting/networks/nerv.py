@@ -1,5 +1,6 @@
 """NeRV (Chen et al., NeurIPS 2021, arXiv:2110.13903)."""
-from typing import List, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.registry import MODELS
@@ -38,28 +39,35 @@ class NeRV(FittingNet):
     kind = 'frame'
     arch_settings = dict(s=26, m=58, l=112)
 
-    def __init__(self,
-                 shape: Sequence[int],
-                 arch: Union[str, int] = 's',
-                 min_width: int = 96,
-                 base: float = 1.25,
-                 levels: int = 40,
-                 stem_width: int = 512,
-                 grid: Optional[Sequence[int]] = None,
-                 strides: Optional[Sequence[int]] = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        arch: str | int = 's',
+        min_width: int = 96,
+        base: float = 1.25,
+        levels: int = 40,
+        stem_width: int = 512,
+        grid: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(shape)
         if isinstance(arch, str) and arch not in self.arch_settings:
-            raise ValueError(f"Unknown arch '{arch}': it is one of "
-                             f"{', '.join(self.arch_settings)}, or the number "
-                             "of the grid's channels.")
+            raise ValueError(
+                f"Unknown arch '{arch}': it is one of "
+                f'{", ".join(self.arch_settings)}, or the number '
+                "of the grid's channels."
+            )
         grid, strides = choose_grid(shape[1:3], grid=grid, strides=strides)
         width = self.arch_settings.get(arch, arch)
         self.embedding = PositionalEncoding(base, levels)
         self.stem = nn.Sequential(
-            nn.Linear(self.embedding.out_channels, stem_width), nn.GELU(),
-            nn.Linear(stem_width, width * grid[0] * grid[1]), nn.GELU(),
-            nn.Unflatten(1, (width, *grid)))
-        blocks: List[nn.Module] = []
+            nn.Linear(self.embedding.out_channels, stem_width),
+            nn.GELU(),
+            nn.Linear(stem_width, width * grid[0] * grid[1]),
+            nn.GELU(),
+            nn.Unflatten(1, (width, *grid)),
+        )
+        blocks: list[nn.Module] = []
         for i, stride in enumerate(strides):
             last = width
             if i > 0:
@@ -67,7 +75,7 @@ class NeRV(FittingNet):
             blocks += [
                 nn.Conv2d(last, width * stride**2, 3, padding=1),
                 nn.PixelShuffle(stride),
-                nn.GELU()
+                nn.GELU(),
             ]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(width, self.shape[3], 1)

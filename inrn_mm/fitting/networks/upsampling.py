@@ -1,20 +1,21 @@
 """From a small grid to a frame of any size by strides and a crop."""
+
 import math
+from collections.abc import Sequence
 from itertools import combinations_with_replacement
-from typing import Optional, Sequence, Tuple
 
 from torch import Tensor
 
-Pair = Tuple[int, int]
+Pair = tuple[int, int]
 
 
 def choose_grid(
-        size: Sequence[int],
-        num_stages: int = 5,
-        cells: float = 9 * 16,
-        grid: Optional[Sequence[int]] = None,
-        strides: Optional[Sequence[int]] = None
-) -> Tuple[Pair, Tuple[int, ...]]:
+    size: Sequence[int],
+    num_stages: int = 5,
+    cells: float = 9 * 16,
+    grid: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> tuple[Pair, tuple[int, ...]]:
     """Choose where an up-sampling network starts and its strides.
 
     The last two strides are 2, the others 1 to 5, those of 1 first, then
@@ -47,19 +48,19 @@ def choose_grid(
                 f'The grid {grid} with the strides {tuple(strides)} covers '
                 f'{grid[0] * total} x {grid[1] * total} pixels, less than '
                 f'the {height} x {width} of a frame; the grid must be at '
-                f'least {needed}.')
+                f'least {needed}.'
+            )
         return grid, tuple(strides)
-    tail = (2, ) * min(2, num_stages)
+    tail = (2,) * min(2, num_stages)
     best = None
-    for head in combinations_with_replacement((1, 2, 3, 4, 5),
-                                              num_stages - len(tail)):
+    for head in combinations_with_replacement((1, 2, 3, 4, 5), num_stages - len(tail)):
         total = math.prod(head + tail)
         rows, columns = math.ceil(height / total), math.ceil(width / total)
         waste = rows * columns * total**2 / (height * width) - 1
         score = waste + 0.1 * abs(math.log2(rows * columns / cells))
         ones = sum(stride == 1 for stride in head)
         falling = sorted(head, reverse=True)
-        order = falling[len(head) - ones:] + falling[:len(head) - ones]
+        order = falling[len(head) - ones :] + falling[: len(head) - ones]
         # equal scores: as many stages with a stride as there can be
         key = (round(score, 6), ones, max(head))
         if best is None or key < best[0]:
@@ -79,4 +80,4 @@ def crop(x: Tensor, size: Sequence[int]) -> Tensor:
     """
     top = (x.shape[2] - size[0]) // 2
     left = (x.shape[3] - size[1]) // 2
-    return x[:, :, top:top + size[0], left:left + size[1]]
+    return x[:, :, top : top + size[0], left : left + size[1]]

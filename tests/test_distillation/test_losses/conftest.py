@@ -5,7 +5,7 @@ import pytest
 
 # ``from loss_checks import ...``, whatever pytest's import mode
 sys.path.insert(0, str(Path(__file__).parent))
-from published import clone  # noqa: E402
+from published import clone
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def mdistiller(monkeypatch):
     package = pytest.importorskip('mdistiller.distillers')
     # its sampler wants a GPU; the tests give the negatives. The package hides
     # its modules behind the classes of the same names.
-    monkeypatch.setattr(sys.modules['mdistiller.distillers.CRD'].AliasMethod,
-                        'cuda', lambda self: None)
+    monkeypatch.setattr(
+        sys.modules['mdistiller.distillers.CRD'].AliasMethod, 'cuda', lambda self: None
+    )
     return package

@@ -1,4 +1,5 @@
 """Building losses and features, and closed forms in plain float64."""
+
 import numpy as np
 import torch
 from mmengine.registry import MODELS
@@ -11,16 +12,17 @@ def make(type, student_shapes, teacher_shapes=None, **kwargs):
     torch.manual_seed(0)
     pairs = [(i, i) for i in range(len(student_shapes))]
     loss = MODELS.build(dict(type=type, pairs=pairs, **kwargs))
-    loss.build([torch.Size(s) for s in student_shapes],
-               [torch.Size(s) for s in teacher_shapes or student_shapes])
+    loss.build(
+        [torch.Size(s) for s in student_shapes],
+        [torch.Size(s) for s in teacher_shapes or student_shapes],
+    )
     return loss
 
 
-def features(*shapes, seed=0, scale=1., grad=False):
+def features(*shapes, seed=0, scale=1.0, grad=False):
     """Random features of these shapes."""
     generator = torch.Generator().manual_seed(seed)
-    return [(torch.randn(s, generator=generator) *
-             scale).requires_grad_(grad) for s in shapes]
+    return [(torch.randn(s, generator=generator) * scale).requires_grad_(grad) for s in shapes]
 
 
 def f64(x):
@@ -40,5 +42,4 @@ def softmax(z, axis=-1):
 def assert_near(actual, expected, rtol=1e-5, atol=1e-7):
     """A float32 scalar against its closed form."""
     assert actual.shape == () and actual.dtype == torch.float32
-    np.testing.assert_allclose(
-        actual.item(), float(expected), rtol=rtol, atol=atol)
+    np.testing.assert_allclose(actual.item(), float(expected), rtol=rtol, atol=atol)

@@ -3,6 +3,7 @@
 ``INRN_PUBLISHED_CODE`` is a folder of clones: docs/distillation.md has the
 commands.
 """
+
 import importlib.util
 import os
 import sys
@@ -19,12 +20,12 @@ FOLDER = os.environ.get('INRN_PUBLISHED_CODE')
 def clone(name):
     """Folder of a cloned repository."""
     if not FOLDER:
-        pytest.skip('INRN_PUBLISHED_CODE names no folder with the published '
-                    'code (docs/distillation.md)')
+        pytest.skip(
+            'INRN_PUBLISHED_CODE names no folder with the published code (docs/distillation.md)'
+        )
     path = Path(FOLDER).expanduser() / name
     if not path.is_dir():
-        pytest.skip(f'{path} is not there: git clone it (docs/'
-                    'distillation.md)')
+        pytest.skip(f'{path} is not there: git clone it (docs/distillation.md)')
     return path
 
 
@@ -47,8 +48,7 @@ def load(monkeypatch, repo, file):
         module.__path__ = []
         vars(module).update(attributes)
         monkeypatch.setitem(sys.modules, name, module)
-    spec = importlib.util.spec_from_file_location('theirs.losses.loss',
-                                                  clone(repo) / file)
+    spec = importlib.util.spec_from_file_location('theirs.losses.loss', clone(repo) / file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -56,9 +56,10 @@ def load(monkeypatch, repo, file):
 
 def copy_weights(ours, theirs):
     """Give their modules our values, in the order of definition."""
-    ours, theirs = ([
-        m for m in module.modules() if getattr(m, 'weight', None) is not None
-    ] for module in (ours, theirs))
+    ours, theirs = (
+        [m for m in module.modules() if getattr(m, 'weight', None) is not None]
+        for module in (ours, theirs)
+    )
     assert len(ours) == len(theirs)
     for mine, other in zip(ours, theirs):
         other.weight.data.copy_(mine.weight.data)
@@ -79,7 +80,5 @@ def copy_fusions(loss, theirs):
 def assert_near(actual, expected, rtol):
     """Values, and small ones next to the largest."""
     torch.testing.assert_close(
-        actual,
-        expected,
-        rtol=rtol,
-        atol=rtol / 100 * expected.abs().max().item())
+        actual, expected, rtol=rtol, atol=rtol / 100 * expected.abs().max().item()
+    )

@@ -1,4 +1,5 @@
 """What holds for every registered distillation loss."""
+
 import copy
 import pprint
 
@@ -16,7 +17,7 @@ from inrn_mm.distillation.losses import DistillLoss
 # The toys' layers: maps of three stages, the last one before its ReLU, the
 # pooled vector and the logits.
 MAPS = [(0, 0), (1, 1), (2, 2)]
-NORMS = [(f'backbone.stages.{i}.1', ) * 2 for i in range(3)]
+NORMS = [(f'backbone.stages.{i}.1',) * 2 for i in range(3)]
 POOLED = [('fc:input', 'fc:input')]
 LOGITS = [('fc', 'fc')]
 
@@ -41,7 +42,8 @@ CONFIGS = [
          negatives='relax'),
 ]  # yapf: disable
 each = pytest.mark.parametrize(
-    'cfg', CONFIGS, ids=[f"{i}-{c['type']}" for i, c in enumerate(CONFIGS)])
+    'cfg', CONFIGS, ids=[f'{i}-{c["type"]}' for i, c in enumerate(CONFIGS)]
+)
 
 STUDENT = {0: (4, 4, 8, 8), 1: (4, 6, 4, 4), 2: (4, 8, 2, 2)}
 TEACHER = {0: (4, 8, 8, 8), 1: (4, 12, 4, 4), 2: (4, 16, 2, 2)}
@@ -54,23 +56,23 @@ def build(cfg):
     """The loss, its two lists of features and data samples."""
     torch.manual_seed(0)
     loss = MODELS.build(copy.deepcopy(cfg)).train()
-    shapes = [[table[pair[i]] for pair in cfg['pairs']]
-              for i, table in enumerate((STUDENT, TEACHER))]
+    shapes = [
+        [table[pair[i]] for pair in cfg['pairs']] for i, table in enumerate((STUDENT, TEACHER))
+    ]
     loss.build(*([torch.Size(s) for s in x] for x in shapes))
     loss.attach_teacher([nn.BatchNorm2d(s[1]) for s in shapes[1]])
     student, teacher = ([torch.randn(s) for s in x] for x in shapes)
-    return loss, student, teacher, annotate(
-        [BaseDataElement() for _ in range(4)])
+    return loss, student, teacher, annotate([BaseDataElement() for _ in range(4)])
 
 
 def annotate(samples):
     """Add everything that some loss asks for."""
     for i, sample in enumerate(samples):
-        sample.set_metainfo(
-            dict(sample_idx=i, img_shape=(32, 32), batch_input_shape=(32, 32)))
+        sample.set_metainfo(dict(sample_idx=i, img_shape=(32, 32), batch_input_shape=(32, 32)))
         sample.gt_label = torch.tensor([i % 3])
         sample.gt_instances = InstanceData(
-            bboxes=torch.tensor([[2., 2., 12., 20.]] * i).reshape(-1, 4))
+            bboxes=torch.tensor([[2.0, 2.0, 12.0, 20.0]] * i).reshape(-1, 4)
+        )
     return samples
 
 
@@ -79,7 +81,8 @@ def test_every_loss_is_covered():
     registered = {
         name
         for name, module in MODELS.module_dict.items()
-        if isinstance(module, type) and issubclass(module, DistillLoss)
+        if isinstance(module, type)
+        and issubclass(module, DistillLoss)
         and module.__module__.startswith('inrn_mm')
     }
     assert covered == registered
@@ -120,8 +123,7 @@ def test_half_precision_features_are_compared_in_float32(cfg, dtype):
     torch.manual_seed(1)
     terms = loss(student, teacher, samples)
     torch.manual_seed(1)
-    expected = same([x.float() for x in student], [x.float() for x in teacher],
-                    samples)
+    expected = same([x.float() for x in student], [x.float() for x in teacher], samples)
     torch.testing.assert_close(terms, expected, rtol=1e-6, atol=0)
 
 
@@ -134,12 +136,10 @@ def test_autocast_runs_connectors_only(cfg):
     torch.manual_seed(1)
     with torch.autocast('cpu', torch.bfloat16):
         terms = loss(student, teacher, samples)
-    exact = not any(
-        isinstance(m, (nn.Conv2d, nn.Linear)) for m in loss.modules())
+    exact = not any(isinstance(m, (nn.Conv2d, nn.Linear)) for m in loss.modules())
     for term, value in zip(terms, expected):
         assert term.dtype == torch.float32
-        torch.testing.assert_close(
-            term, value, rtol=1e-6 if exact else .1, atol=1e-6)
+        torch.testing.assert_close(term, value, rtol=1e-6 if exact else 0.1, atol=1e-6)
 
 
 @each

@@ -1,4 +1,5 @@
 """Attention transfer."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +10,13 @@ def attention(x, power):
     """Loops over images and places."""
     rows = []
     for image in x:
-        row = np.array([
-            np.mean(np.abs(image[:, i, j])**power)
-            for i in range(image.shape[1]) for j in range(image.shape[2])
-        ])
+        row = np.array(
+            [
+                np.mean(np.abs(image[:, i, j]) ** power)
+                for i in range(image.shape[1])
+                for j in range(image.shape[2])
+            ]
+        )
         rows.append(row / np.sqrt((row**2).sum()))
     return np.array(rows)
 
@@ -20,9 +24,8 @@ def attention(x, power):
 @pytest.mark.parametrize('power', [1, 2, 4])
 def test_closed_form_with_other_channels(power):
     s, t = features((3, 2, 4, 5), (3, 6, 4, 5))
-    loss = make(
-        'AttentionTransferLoss', [s.shape], [t.shape], power=power)
-    expected = ((attention(f64(s), power) - attention(f64(t), power))**2)
+    loss = make('AttentionTransferLoss', [s.shape], [t.shape], power=power)
+    expected = (attention(f64(s), power) - attention(f64(t), power)) ** 2
     assert_near(loss([s], [t])[0], expected.mean())
 
 
@@ -30,22 +33,22 @@ def test_closed_form_with_other_channels(power):
 def test_larger_map_is_averaged_to_the_smaller(larger):
     big, small = features((2, 3, 4, 4), (2, 3, 2, 2))
     pooled = f64(big).reshape(2, 3, 2, 2, 2, 2).mean((3, 5))
-    expected = ((attention(pooled, 2) - attention(f64(small), 2))**2).mean()
+    expected = ((attention(pooled, 2) - attention(f64(small), 2)) ** 2).mean()
     s, t = (big, small) if larger == 'student' else (small, big)
     loss = make('AttentionTransferLoss', [s.shape], [t.shape])
     assert_near(loss([s], [t])[0], expected)
 
 
 def test_scale_of_the_features_does_not_matter():
-    s, = features((2, 3, 4, 4))
+    (s,) = features((2, 3, 4, 4))
     loss = make('AttentionTransferLoss', [s.shape])
     assert loss([s], [s * 7])[0] < 1e-12
 
 
 def test_dead_map_has_a_finite_loss_and_gradient():
     s = torch.zeros(2, 3, 4, 4, requires_grad=True)
-    t, = features((2, 3, 4, 4))
-    value, = make('AttentionTransferLoss', [s.shape])([s], [t])
+    (t,) = features((2, 3, 4, 4))
+    (value,) = make('AttentionTransferLoss', [s.shape])([s], [t])
     value.backward()
     assert_near(value, 1 / 16)  # a unit vector against zero
     assert torch.isfinite(s.grad).all()
@@ -58,4 +61,4 @@ def test_vectors_are_refused():
 
 def test_default_weight_is_the_papers():
     loss = make('AttentionTransferLoss', [(2, 3, 4, 4)])
-    assert loss.current_weights() == [1000.]
+    assert loss.current_weights() == [1000.0]

@@ -1,28 +1,26 @@
 """CRD: scores against memories of all samples."""
+
 import numpy as np
 import pytest
 import torch
 from loss_checks import assert_near, f64, features, make
 from mmengine.structures import BaseDataElement
 
-M, D, K, T = 20, 6, 8, .07
+M, D, K, T = 20, 6, 8, 0.07
 
 
 def samples(indices, labels=None):
     return [
-        BaseDataElement(
-            metainfo=dict(sample_idx=i), gt_label=torch.tensor([label]))
+        BaseDataElement(metainfo=dict(sample_idx=i), gt_label=torch.tensor([label]))
         for i, label in zip(indices, labels or [i % 3 for i in indices])
     ]
 
 
 def contrastive(shape=(4, 5), target=(4, 7), **kwargs):
-    kwargs = dict(
-        num_samples=M,
-        embed_dims=D,
-        num_negatives=K,
-        temperature=T,
-        negatives='relax') | kwargs
+    kwargs = (
+        dict(num_samples=M, embed_dims=D, num_negatives=K, temperature=T, negatives='relax')
+        | kwargs
+    )
     return make('ContrastiveLoss', [shape], [target], **kwargs).train()
 
 
@@ -36,8 +34,9 @@ def embed(layer, x):
 
 def one_side(v, memory, columns, z=None):
     """Eq. 17-19, sample by sample; returns the loss and Z."""
-    scores = np.array([[np.exp(v[n] @ memory[m] / T) for m in row]
-                       for n, row in enumerate(columns)])
+    scores = np.array(
+        [[np.exp(v[n] @ memory[m] / T) for m in row] for n, row in enumerate(columns)]
+    )
     z = z or scores.mean() * M
     total = 0
     for positive, *negatives in scores / z:
@@ -62,23 +61,19 @@ def fixed_columns(monkeypatch):
 def test_closed_form_of_two_steps(fixed_columns):
     """The second one sees moved memories and the Z of the first."""
     loss = contrastive()
-    memory_s, memory_t = f64(loss.student_memory[0]), f64(
-        loss.teacher_memory[0])
+    memory_s, memory_t = f64(loss.student_memory[0]), f64(loss.teacher_memory[0])
     z_s = z_t = None
     for step, index in enumerate([[3, 0, 7, 12], [7, 3, 1, 19]]):
         s, t = features((4, 5), (4, 7), seed=step)
-        v_s, v_t = embed(loss.student_embeds[0],
-                         s), embed(loss.teacher_embeds[0], t)
+        v_s, v_t = embed(loss.student_embeds[0], s), embed(loss.teacher_embeds[0], t)
         columns = fixed_columns(index)
         a, z_s = one_side(v_s, memory_t, columns, z_s)
         b, z_t = one_side(v_t, memory_s, columns, z_t)
         assert_near(loss([s], [t], samples(index))[0], a + b, rtol=1e-4)
         for memory, v in ((memory_s, v_s), (memory_t, v_t)):
-            memory[index] = unit(.5 * memory[index] + .5 * v)
-        np.testing.assert_allclose(
-            f64(loss.student_memory[0]), memory_s, atol=1e-6)
-        np.testing.assert_allclose(
-            f64(loss.teacher_memory[0]), memory_t, atol=1e-6)
+            memory[index] = unit(0.5 * memory[index] + 0.5 * v)
+        np.testing.assert_allclose(f64(loss.student_memory[0]), memory_s, atol=1e-6)
+        np.testing.assert_allclose(f64(loss.teacher_memory[0]), memory_t, atol=1e-6)
     np.testing.assert_allclose(f64(loss.normalizers)[0], [z_s, z_t], rtol=1e-5)
 
 
@@ -132,21 +127,19 @@ def test_exact_negatives_are_of_other_classes():
 
 def test_exact_negatives_include_samples_not_yet_seen():
     loss = contrastive(num_negatives=4000, negatives='exact')
-    columns = loss.draw(
-        torch.tensor([3, 5]), torch.zeros(2, 5), samples([3, 5], [1, 1]))
+    columns = loss.draw(torch.tensor([3, 5]), torch.zeros(2, 5), samples([3, 5], [1, 1]))
     assert set(columns[:, 1:].flatten().tolist()) == set(range(M)) - {3, 5}
 
 
 def test_one_class_only_is_finite():
     loss = contrastive(num_samples=4, negatives='exact')
     s, t = features((4, 5), (4, 7))
-    out, = loss([s], [t], samples([0, 1, 2, 3], [0, 0, 0, 0]))
+    (out,) = loss([s], [t], samples([0, 1, 2, 3], [0, 0, 0, 0]))
     assert torch.isfinite(out)
 
 
 def test_memories_are_saved_and_resumed():
-    batches = [(features((4, 5), (4, 7), seed=i), samples(range(i, i + 4)))
-               for i in range(4)]
+    batches = [(features((4, 5), (4, 7), seed=i), samples(range(i, i + 4))) for i in range(4)]
 
     def run(loss, steps):
         torch.manual_seed(len(steps))
@@ -180,14 +173,14 @@ def test_sample_twice_in_a_batch_counts_as_its_last_copy():
     v = embed(loss.student_embeds[0], s)
     before = f64(loss.student_memory[0])
     loss([s], [t], samples([2, 2, 5, 2]))
-    expected = unit(.5 * before[[2, 5]] + .5 * v[[3, 2]])
-    np.testing.assert_allclose(
-        f64(loss.student_memory[0])[[2, 5]], expected, atol=1e-6)
+    expected = unit(0.5 * before[[2, 5]] + 0.5 * v[[3, 2]])
+    np.testing.assert_allclose(f64(loss.student_memory[0])[[2, 5]], expected, atol=1e-6)
 
 
 def test_all_ranks_write_the_embeddings_of_all(monkeypatch):
     """Both ranks end with the memories of one process with the batch."""
     from inrn_mm.distillation.losses import contrastive as module
+
     s, t = features((4, 5), (4, 7))
     index = [3, 0, 7, 12]
     whole = contrastive()
@@ -210,15 +203,14 @@ def test_all_ranks_write_the_embeddings_of_all(monkeypatch):
             loss = contrastive()
             loss([s[part]], [t[part]], samples(index[part]))
             if phase == 'replay':
-                torch.testing.assert_close(loss.student_memory,
-                                           whole.student_memory)
-                torch.testing.assert_close(loss.teacher_memory,
-                                           whole.teacher_memory)
+                torch.testing.assert_close(loss.student_memory, whole.student_memory)
+                torch.testing.assert_close(loss.teacher_memory, whole.teacher_memory)
 
 
 def test_ranks_start_from_the_same_memories(monkeypatch):
     """DDP without broadcast_buffers does not see to it."""
     from inrn_mm.distillation.losses import contrastive as module
+
     sent = []
     monkeypatch.setattr(module, 'broadcast', sent.append)
     loss = contrastive(negatives='exact')
@@ -231,6 +223,7 @@ def test_ranks_start_from_the_same_memories(monkeypatch):
 
 def test_memory_is_announced_and_bounded(monkeypatch):
     from inrn_mm.distillation.losses import contrastive as module
+
     told = []
     monkeypatch.setattr(module, 'print_log', lambda msg, _: told.append(msg))
     contrastive(num_samples=4096, embed_dims=128)
@@ -239,12 +232,15 @@ def test_memory_is_announced_and_bounded(monkeypatch):
         contrastive(num_samples=1281167, embed_dims=128, max_memory=1)
 
 
-@pytest.mark.parametrize('data_samples, message', [
-    (None, "add 'sample_idx' to the meta_keys"),
-    ([BaseDataElement()] * 4, "add 'sample_idx' to the meta_keys"),
-    (samples([0, 1, 2, M]), 'set num_samples to the size'),
-    (samples([0, 1]), 'one vector for each image'),
-])
+@pytest.mark.parametrize(
+    'data_samples, message',
+    [
+        (None, "add 'sample_idx' to the meta_keys"),
+        ([BaseDataElement()] * 4, "add 'sample_idx' to the meta_keys"),
+        (samples([0, 1, 2, M]), 'set num_samples to the size'),
+        (samples([0, 1]), 'one vector for each image'),
+    ],
+)
 def test_bad_samples(data_samples, message):
     s, t = features((4, 5), (4, 7))
     with pytest.raises(ValueError, match=message):
@@ -259,17 +255,17 @@ def test_exact_negatives_need_labels():
 
 
 def test_dense_maps_are_refused():
-    with pytest.raises(
-            ValueError,
-            match='ContrastiveLoss compares vectors.*'
-            'name a pooled layer'):
+    with pytest.raises(ValueError, match='ContrastiveLoss compares vectors.*name a pooled layer'):
         contrastive((4, 5, 2, 2), (4, 7, 2, 2))
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(negatives='hard'), "Unknown negatives 'hard'"),
-    (dict(num_samples=1), 'two samples or more'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(negatives='hard'), "Unknown negatives 'hard'"),
+        (dict(num_samples=1), 'two samples or more'),
+    ],
+)
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         contrastive(**kwargs)

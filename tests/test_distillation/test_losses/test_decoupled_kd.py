@@ -1,4 +1,5 @@
 """DKD: target class and the others apart."""
+
 import numpy as np
 import pytest
 import torch
@@ -35,10 +36,8 @@ def test_closed_form(alpha, beta):
 
 def test_standardised_logits():
     s, t = features((6, 5), (6, 5), scale=3)
-    z = [(x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
-         for x in (f64(s), f64(t))]
-    loss = make(
-        'DecoupledKDLoss', [(6, 5)], standardize=True, temperature=2)
+    z = [(x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) for x in (f64(s), f64(t))]
+    loss = make('DecoupledKDLoss', [(6, 5)], standardize=True, temperature=2)
     expected = decoupled(*z, LABELS, 1, 8, 2)
     assert_near(loss([s], [t], samples())[0], expected)
 
@@ -49,16 +48,15 @@ def test_with_alpha_one_and_teachers_weight_it_is_plain_kd():
     rest = 1 - softmax(f64(t)[0])[2]
     loss = make('DecoupledKDLoss', [(1, 5)], beta=rest, temperature=1)
     plain = make('LogitKDLoss', [(1, 5)], temperature=1)
-    torch.testing.assert_close(
-        loss([s], [t], samples([2])), plain([s], [t]))
+    torch.testing.assert_close(loss([s], [t], samples([2])), plain([s], [t]))
 
 
 def test_sure_teacher_stays_finite():
-    t = torch.tensor([[300., 0., -300.]])
+    t = torch.tensor([[300.0, 0.0, -300.0]])
     s = -t.clone().requires_grad_()
     loss = make('DecoupledKDLoss', [(1, 3)], temperature=1)
     s.retain_grad()
-    out, = loss([s], [t], samples([0]))
+    (out,) = loss([s], [t], samples([0]))
     out.backward()
     assert torch.isfinite(out) and torch.isfinite(s.grad).all()
 
@@ -73,28 +71,33 @@ def test_two_classes_leave_nothing_among_the_others():
 def test_mixed_images_count_as_their_larger_part():
     s, t = features((2, 3), (2, 3))
     mixed = samples([0, 0])
-    mixed[1].gt_score = torch.tensor([.2, .1, .7])
+    mixed[1].gt_score = torch.tensor([0.2, 0.1, 0.7])
     loss = make('DecoupledKDLoss', [(2, 3)])
-    assert_near(loss([s], [t], mixed)[0],
-                decoupled(f64(s), f64(t), [0, 2], 1, 8, 4))
+    assert_near(loss([s], [t], mixed)[0], decoupled(f64(s), f64(t), [0, 2], 1, 8, 4))
 
 
-@pytest.mark.parametrize('data_samples, message', [
-    (None, 'needs ground-truth labels'),
-    ([BaseDataElement()], 'needs ground-truth labels'),
-    (samples([1]), 'one label for each row.* 1 labels for 6 rows'),
-])
+@pytest.mark.parametrize(
+    'data_samples, message',
+    [
+        (None, 'needs ground-truth labels'),
+        ([BaseDataElement()], 'needs ground-truth labels'),
+        (samples([1]), 'one label for each row.* 1 labels for 6 rows'),
+    ],
+)
 def test_missing_labels(data_samples, message):
-    s, = features((6, 5))
+    (s,) = features((6, 5))
     with pytest.raises(ValueError, match=message):
         make('DecoupledKDLoss', [(6, 5)])([s], [s], data_samples)
 
 
-@pytest.mark.parametrize('shapes, message', [
-    (((2, 3), (2, 4)), 'same classes'),
-    (((2, 3, 4, 4), (2, 3, 4, 4)), 'DecoupledKDLoss compares vectors'),
-    (((2, 1), (2, 1)), 'two classes or more'),
-])
+@pytest.mark.parametrize(
+    'shapes, message',
+    [
+        (((2, 3), (2, 4)), 'same classes'),
+        (((2, 3, 4, 4), (2, 3, 4, 4)), 'DecoupledKDLoss compares vectors'),
+        (((2, 1), (2, 1)), 'two classes or more'),
+    ],
+)
 def test_bad_layers(shapes, message):
     with pytest.raises(ValueError, match=message):
         make('DecoupledKDLoss', [shapes[0]], [shapes[1]])

@@ -1,4 +1,5 @@
 """FitNet: MSE(r(F_s), F_t)."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,15 +15,18 @@ def test_closed_form_with_batch_norm_and_relu():
     mean = x.mean((0, 2, 3), keepdims=True)
     var = x.var((0, 2, 3), keepdims=True)
     x = np.maximum((x - mean) / np.sqrt(var + 1e-5), 0)
-    assert_near(loss([s], [t])[0], ((x - f64(t))**2).mean())
+    assert_near(loss([s], [t])[0], ((x - f64(t)) ** 2).mean())
 
 
-@pytest.mark.parametrize('size, target, kernel, kind', [
-    (8, 4, 3, torch.nn.Conv2d),
-    (4, 8, 4, torch.nn.ConvTranspose2d),
-    (8, 8, 1, torch.nn.Conv2d),
-    (9, 4, 1, torch.nn.Conv2d),
-])
+@pytest.mark.parametrize(
+    'size, target, kernel, kind',
+    [
+        (8, 4, 3, torch.nn.Conv2d),
+        (4, 8, 4, torch.nn.ConvTranspose2d),
+        (8, 8, 1, torch.nn.Conv2d),
+        (9, 4, 1, torch.nn.Conv2d),
+    ],
+)
 def test_regressor_follows_the_ratio_of_sizes(size, target, kernel, kind):
     s, t = (2, 3, size, size), (2, 4, target, target)
     loss = make('FitNetLoss', [s], [t])
@@ -41,8 +45,10 @@ def test_regressor_takes_odd_sizes_in_training():
 
 def test_hint_before_its_activation_has_both_signs():
     loss = make(
-        'FitNetLoss', [(2, 3, 4, 4)],
-        connector=dict(type='HintRegressor', act_cfg=None, norm_cfg=None))
+        'FitNetLoss',
+        [(2, 3, 4, 4)],
+        connector=dict(type='HintRegressor', act_cfg=None, norm_cfg=None),
+    )
     s, t = features((2, 3, 4, 4), (2, 3, 4, 4))
     assert (loss.regressors[0](s, t) < 0).any()
 
@@ -53,4 +59,4 @@ def test_vectors_are_refused():
 
 
 def test_default_weight_is_that_of_crds_comparison():
-    assert make('FitNetLoss', [(2, 3, 4, 4)]).current_weights() == [100.]
+    assert make('FitNetLoss', [(2, 3, 4, 4)]).current_weights() == [100.0]

@@ -1,4 +1,5 @@
 """FGD: weights from boxes, attention, context."""
+
 import math
 from types import SimpleNamespace
 
@@ -15,8 +16,8 @@ def samples(boxes, shape=(64, 64), **meta):
     return [
         BaseDataElement(
             metainfo=dict(img_shape=shape, **meta),
-            gt_instances=InstanceData(
-                bboxes=torch.tensor(box, dtype=torch.float).reshape(-1, 4)))
+            gt_instances=InstanceData(bboxes=torch.tensor(box, dtype=torch.float).reshape(-1, 4)),
+        )
         for box in boxes
     ]
 
@@ -30,9 +31,8 @@ def masks(boxes, size, image):
         x1, y1, x2, y2 = *map(math.floor, (x1, y1)), *map(math.ceil, (x2, y2))
         for i, j in np.ndindex(size):
             if y1 <= i <= y2 and x1 <= j <= x2:
-                fore[i, j] = max(fore[i, j],
-                                 1 / ((y2 + 1 - y1) * (x2 + 1 - x1)))
-    back = np.where(fore > 0, 0., 1.)
+                fore[i, j] = max(fore[i, j], 1 / ((y2 + 1 - y1) * (x2 + 1 - x1)))
+    back = np.where(fore > 0, 0.0, 1.0)
     return fore, back / max(back.sum(), 1)
 
 
@@ -43,8 +43,7 @@ def context(x, block):
     out = []
     for image in x:
         flat = image.reshape(len(image), -1)
-        share = softmax(
-            f64(attention.weight)[0, :, 0, 0] @ flat + f64(attention.bias))
+        share = softmax(f64(attention.weight)[0, :, 0, 0] @ flat + f64(attention.bias))
         h = f64(first.weight)[..., 0, 0] @ (flat @ share) + f64(first.bias)
         h = (h - h.mean()) / np.sqrt(h.var() + 1e-5)
         h = h * f64(layer_norm.weight).ravel() + f64(layer_norm.bias).ravel()
@@ -59,51 +58,52 @@ def focal_global(s, t, boxes, image, loss):
     r_s = context(s, loss.student_context[0])
     r_t = context(t, loss.teacher_context[0])
     for i in range(n):
-        places, channels = [
-            h * w * softmax(np.abs(x[i]).mean(0).ravel() / .5).reshape(h, w)
-            for x in (s, t)
-        ], [c * softmax(np.abs(x[i]).mean((1, 2)) / .5) for x in (s, t)]
+        places, channels = (
+            [h * w * softmax(np.abs(x[i]).mean(0).ravel() / 0.5).reshape(h, w) for x in (s, t)],
+            [c * softmax(np.abs(x[i]).mean((1, 2)) / 0.5) for x in (s, t)],
+        )
         fore, back = masks(boxes[i], (h, w), image)
         for k, y, x in np.ndindex(c, h, w):
-            total += (loss.alpha * fore[y, x] + loss.beta * back[y, x]
-                      ) * places[1][y, x] * channels[1][k] * (s[i, k, y, x] -
-                                                              t[i, k, y, x])**2
+            total += (
+                (loss.alpha * fore[y, x] + loss.beta * back[y, x])
+                * places[1][y, x]
+                * channels[1][k]
+                * (s[i, k, y, x] - t[i, k, y, x]) ** 2
+            )
         total += loss.gamma * (
-            np.abs(places[0] - places[1]).sum() +
-            np.abs(channels[0] - channels[1]).sum())
-        total += loss.lambda_ * ((r_s[i] - r_t[i])**2).sum()
+            np.abs(places[0] - places[1]).sum() + np.abs(channels[0] - channels[1]).sum()
+        )
+        total += loss.lambda_ * ((r_s[i] - r_t[i]) ** 2).sum()
     return total / n
 
 
-BOXES = [
-    [[3, 5, 20, 30], [0, 0, 64, 64], [16, 16, 24, 28]],
-    [[50, 40, 64, 64]],
-    [],
-]
+BOXES = [[[3, 5, 20, 30], [0, 0, 64, 64], [16, 16, 24, 28]], [[50, 40, 64, 64]], []]
 
 
-@pytest.mark.parametrize('terms', [
-    dict(alpha=1, beta=0, gamma=0, lambda_=0),
-    dict(alpha=0, beta=1, gamma=0, lambda_=0),
-    dict(alpha=0, beta=0, gamma=1, lambda_=0),
-    dict(alpha=0, beta=0, gamma=0, lambda_=1),
-    {},
-])
+@pytest.mark.parametrize(
+    'terms',
+    [
+        dict(alpha=1, beta=0, gamma=0, lambda_=0),
+        dict(alpha=0, beta=1, gamma=0, lambda_=0),
+        dict(alpha=0, beta=0, gamma=1, lambda_=0),
+        dict(alpha=0, beta=0, gamma=0, lambda_=1),
+        {},
+    ],
+)
 def test_closed_form(terms):
     s, t = features((3, 4, 8, 16), (3, 4, 8, 16))
     loss = make('FocalGlobalLoss', [s.shape], **terms)
     for p in loss.parameters():  # the context blocks start as the identity
         torch.nn.init.normal_(p)
-    out, = loss([s], [t], samples(BOXES))
+    (out,) = loss([s], [t], samples(BOXES))
     assert_near(out, focal_global(f64(s), f64(t), BOXES, (64, 64), loss))
 
 
 def test_context_starts_as_the_identity():
     s, t = features((2, 4, 3, 3), (2, 4, 3, 3))
-    loss = make(
-        'FocalGlobalLoss', [s.shape], alpha=0, beta=0, gamma=0, lambda_=1)
-    out, = loss([s], [t], samples([[], []]))
-    assert_near(out, ((f64(s) - f64(t))**2).sum() / 2)
+    loss = make('FocalGlobalLoss', [s.shape], alpha=0, beta=0, gamma=0, lambda_=1)
+    (out,) = loss([s], [t], samples([[], []]))
+    assert_near(out, ((f64(s) - f64(t)) ** 2).sum() / 2)
 
 
 def test_boxes_are_placed_on_the_padded_map():
@@ -112,7 +112,7 @@ def test_boxes_are_placed_on_the_padded_map():
     s, t = features((1, 4, 8, 8), (1, 4, 8, 8))
     loss = make('FocalGlobalLoss', [s.shape])
     padded = samples(box, (32, 32), batch_input_shape=(64, 64))
-    out, = loss([s], [t], padded)
+    (out,) = loss([s], [t], padded)
     assert_near(out, focal_global(f64(s), f64(t), box, (64, 64), loss))
 
 
@@ -123,7 +123,7 @@ def test_no_boxes_are_all_background():
 
 
 def test_boxes_over_everything_leave_no_background():
-    boxes = torch.tensor([[[0., 0., 1., 1.]]])
+    boxes = torch.tensor([[[0.0, 0.0, 1.0, 1.0]]])
     fore, back = focus(boxes, (4, 5))
     assert back.sum() == 0
     torch.testing.assert_close(fore, torch.full((1, 4, 5), 1 / 30))
@@ -144,22 +144,21 @@ def test_box_types_of_mmdet():
     s, t = features((1, 4, 8, 8), (1, 4, 8, 8))
     loss = make('FocalGlobalLoss', [s.shape])
     plain = samples(BOXES[:1])
-    expected, = loss([s], [t], plain)
+    (expected,) = loss([s], [t], plain)
     boxes = plain[0].gt_instances.bboxes
-    plain[0].gt_instances = SimpleNamespace(
-        bboxes=SimpleNamespace(tensor=boxes))
+    plain[0].gt_instances = SimpleNamespace(bboxes=SimpleNamespace(tensor=boxes))
     torch.testing.assert_close(loss([s], [t], plain)[0], expected)
 
 
 def test_single_channel():
     s, t = features((1, 1, 8, 8), (1, 1, 8, 8))
-    out, = make('FocalGlobalLoss', [s.shape])([s], [t], samples(BOXES[:1]))
+    (out,) = make('FocalGlobalLoss', [s.shape])([s], [t], samples(BOXES[:1]))
     assert torch.isfinite(out)
 
 
 @pytest.mark.parametrize('data_samples', [None, [BaseDataElement()]])
 def test_missing_boxes(data_samples):
-    s, = features((1, 4, 8, 8))
+    (s,) = features((1, 4, 8, 8))
     with pytest.raises(ValueError, match='needs ground-truth boxes'):
         make('FocalGlobalLoss', [s.shape])([s], [s], data_samples)
 

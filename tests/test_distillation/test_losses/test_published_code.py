@@ -2,6 +2,7 @@
 
 Same features, same weights: the loss and the student's gradient have to agree.
 """
+
 import sys
 from types import SimpleNamespace
 
@@ -41,8 +42,7 @@ class Net(nn.Module):
 def train(distiller, **kwargs):
     """Their weighted loss."""
     distiller.train()
-    return distiller.forward_train(
-        image=None, target=LABELS, **kwargs)[1]['loss_kd']
+    return distiller.forward_train(image=None, target=LABELS, **kwargs)[1]['loss_kd']
 
 
 def assert_same(ours, theirs, student):
@@ -67,23 +67,22 @@ def labelled():
 
 
 def logits():
-    student, = features((4, 7), scale=3, grad=True)
-    teacher, = features((4, 7), seed=1, scale=5)
+    (student,) = features((4, 7), scale=3, grad=True)
+    (teacher,) = features((4, 7), seed=1, scale=5)
     return student, teacher
 
 
 def maps(shapes, targets, seed=0):
-    return (features(*shapes, seed=seed,
-                     grad=True), features(*targets, seed=seed + 1))
+    return (features(*shapes, seed=seed, grad=True), features(*targets, seed=seed + 1))
 
 
 def test_kd(mdistiller):
     s, t = logits()
     theirs = mdistiller.KD(
-        Net(logits=s), Net(logits=t),
-        cfg('KD',
-            TEMPERATURE=4,
-            LOSS=SimpleNamespace(CE_WEIGHT=0.1, KD_WEIGHT=0.9)))
+        Net(logits=s),
+        Net(logits=t),
+        cfg('KD', TEMPERATURE=4, LOSS=SimpleNamespace(CE_WEIGHT=0.1, KD_WEIGHT=0.9)),
+    )
     loss = make('LogitKDLoss', [(4, 7)])
     assert_same(0.9 * sum(loss([s], [t])), train(theirs), [s])
 
@@ -91,10 +90,10 @@ def test_kd(mdistiller):
 def test_dkd(mdistiller):
     s, t = logits()
     theirs = mdistiller.DKD(
-        Net(logits=s), Net(logits=t),
-        cfg('DKD', CE_WEIGHT=1, ALPHA=1, BETA=8, T=4, WARMUP=20))
+        Net(logits=s), Net(logits=t), cfg('DKD', CE_WEIGHT=1, ALPHA=1, BETA=8, T=4, WARMUP=20)
+    )
     loss = make('DecoupledKDLoss', [(4, 7)])
-    ours, = loss([s], [t], labelled())
+    (ours,) = loss([s], [t], labelled())
     assert_same(ours, train(theirs, epoch=20), [s])
 
 
@@ -102,26 +101,31 @@ def test_dkd(mdistiller):
 def test_at(mdistiller, targets):
     s, t = maps(SHAPES, targets)
     theirs = mdistiller.AT(
-        Net(s), Net(t),
-        cfg('AT', P=2, LOSS=SimpleNamespace(CE_WEIGHT=1, FEAT_WEIGHT=1000)))
+        Net(s), Net(t), cfg('AT', P=2, LOSS=SimpleNamespace(CE_WEIGHT=1, FEAT_WEIGHT=1000))
+    )
     loss = make('AttentionTransferLoss', SHAPES, targets)
     assert_same(1000 * sum(loss(s, t)), train(theirs), s)
 
 
-@pytest.mark.parametrize('target', [(4, 24, 8, 8), (4, 24, 4, 4),
-                                    (4, 24, 16, 16)])
+@pytest.mark.parametrize('target', [(4, 24, 8, 8), (4, 24, 4, 4), (4, 24, 16, 16)])
 def test_fitnet(mdistiller, monkeypatch, target):
     s, t = maps([(4, 12, 8, 8)], [target])
     # the package hides its modules behind the classes of the same names
-    monkeypatch.setattr(sys.modules['mdistiller.distillers.FitNet'],
-                        'get_feat_shapes', lambda *args:
-                        ([s[0].shape], [t[0].shape]))
+    monkeypatch.setattr(
+        sys.modules['mdistiller.distillers.FitNet'],
+        'get_feat_shapes',
+        lambda *args: ([s[0].shape], [t[0].shape]),
+    )
     theirs = mdistiller.FitNet(
-        Net(s), Net(t),
-        cfg('FITNET',
+        Net(s),
+        Net(t),
+        cfg(
+            'FITNET',
             LOSS=SimpleNamespace(CE_WEIGHT=1, FEAT_WEIGHT=100),
             HINT_LAYER=0,
-            INPUT_SIZE=None))
+            INPUT_SIZE=None,
+        ),
+    )
     loss = make('FitNetLoss', [(4, 12, 8, 8)], [target])
     copy_weights(loss.regressors, theirs.conv_reg)
     assert_same(100 * sum(loss(s, t)), train(theirs), s)
@@ -135,10 +139,14 @@ def test_ofd(mdistiller):
         # some channels are hardly ever negative
         norm.bias.data.uniform_(-1, 4)
     theirs = mdistiller.OFD(
-        Net(s), Net(t, norms=norms),
-        cfg('OFD',
+        Net(s),
+        Net(t, norms=norms),
+        cfg(
+            'OFD',
             LOSS=SimpleNamespace(CE_WEIGHT=1, FEAT_WEIGHT=1e-3),
-            CONNECTOR=SimpleNamespace(KERNEL_SIZE=1)))
+            CONNECTOR=SimpleNamespace(KERNEL_SIZE=1),
+        ),
+    )
     loss = make('OverhaulLoss', SHAPES, WIDER)
     loss.attach_teacher(norms)
     copy_weights(loss.connectors, theirs.connectors)
@@ -147,10 +155,12 @@ def test_ofd(mdistiller):
 
 def test_review(mdistiller):
     s, t = maps(SHAPES, WIDER)
-    (vector, ), (target, ) = maps([(4, 16)], [(4, 32)])
+    (vector,), (target,) = maps([(4, 16)], [(4, 32)])
     theirs = mdistiller.ReviewKD(
-        Net(s, pooled=vector), Net(t, pooled=target),
-        cfg('REVIEWKD',
+        Net(s, pooled=vector),
+        Net(t, pooled=target),
+        cfg(
+            'REVIEWKD',
             SHAPES=[1, 4, 8, 16],
             OUT_SHAPES=[1, 4, 8, 16],
             IN_CHANNELS=[8, 12, 16, 16],
@@ -159,13 +169,14 @@ def test_review(mdistiller):
             REVIEWKD_WEIGHT=5,
             WARMUP_EPOCHS=20,
             STU_PREACT=False,
-            MAX_MID_CHANNEL=512))
+            MAX_MID_CHANNEL=512,
+        ),
+    )
     # the stem's features are not reviewed
     theirs.student.known['feats'] = s
     loss = make('ReviewLoss', SHAPES + [(4, 16)], WIDER + [(4, 32)])
     copy_fusions(loss, theirs)
-    assert_same(5 * sum(loss(s + [vector], t + [target])),
-                train(theirs, epoch=20), s + [vector])
+    assert_same(5 * sum(loss(s + [vector], t + [target])), train(theirs, epoch=20), s + [vector])
 
 
 def test_crd_over_two_steps(mdistiller, monkeypatch):
@@ -173,16 +184,17 @@ def test_crd_over_two_steps(mdistiller, monkeypatch):
     theirs = mdistiller.CRD(
         Net(),
         Net(),
-        cfg('CRD',
+        cfg(
+            'CRD',
             LOSS=SimpleNamespace(CE_WEIGHT=1, FEAT_WEIGHT=0.8),
             FEAT=SimpleNamespace(STUDENT_DIM=16, TEACHER_DIM=32, DIM=8),
-            NCE=SimpleNamespace(K=10, MOMENTUM=0.5, TEMPERATURE=0.07)),
-        num_data=20)
+            NCE=SimpleNamespace(K=10, MOMENTUM=0.5, TEMPERATURE=0.07),
+        ),
+        num_data=20,
+    )
     loss = make(
-        'ContrastiveLoss', [(4, 16)], [(4, 32)],
-        num_samples=20,
-        embed_dims=8,
-        num_negatives=10).train()
+        'ContrastiveLoss', [(4, 16)], [(4, 32)], num_samples=20, embed_dims=8, num_negatives=10
+    ).train()
     copy_weights(loss.student_embeds, theirs.embed_s)
     copy_weights(loss.teacher_embeds, theirs.embed_t)
     theirs.contrast.memory_v1.copy_(loss.student_memory[0])
@@ -191,35 +203,35 @@ def test_crd_over_two_steps(mdistiller, monkeypatch):
     for step in range(2):
         columns = (index[:, None] + torch.arange(11) * (step + 1)) % 20
         monkeypatch.setattr(loss, 'draw', lambda *args: columns)
-        (s, ), (t, ) = maps([(4, 16)], [(4, 32)], seed=2 * step)
+        (s,), (t,) = maps([(4, 16)], [(4, 32)], seed=2 * step)
         theirs.student.known['pooled_feat'] = s
         theirs.teacher.known['pooled_feat'] = t
-        assert_same(0.8 * loss([s], [t], labelled())[0],
-                    train(theirs, index=index, contrastive_index=columns), [s])
-    torch.testing.assert_close(theirs.contrast.memory_v1,
-                               loss.student_memory[0])
-    torch.testing.assert_close(theirs.contrast.memory_v2,
-                               loss.teacher_memory[0])
+        assert_same(
+            0.8 * loss([s], [t], labelled())[0],
+            train(theirs, index=index, contrastive_index=columns),
+            [s],
+        )
+    torch.testing.assert_close(theirs.contrast.memory_v1, loss.student_memory[0])
+    torch.testing.assert_close(theirs.contrast.memory_v2, loss.teacher_memory[0])
 
 
 def test_dist(monkeypatch):
-    theirs = load(monkeypatch, 'DIST_KD',
-                  'segmentation/losses/dist_kd.py').DIST(2., 2.)
+    theirs = load(monkeypatch, 'DIST_KD', 'segmentation/losses/dist_kd.py').DIST(2.0, 2.0)
     s, t = logits()
     assert_same(make('DISTLoss', [(4, 7)])([s], [t])[0], theirs(s, t), [s])
 
 
 def test_cwd(monkeypatch):
     theirs = load(monkeypatch, 'mmrazor', 'mmrazor/models/losses/cwd.py')
-    theirs = theirs.ChannelWiseDivergence(tau=4., loss_weight=50.)
+    theirs = theirs.ChannelWiseDivergence(tau=4.0, loss_weight=50.0)
     s, t = maps([(2, 8, 7, 9)], [(2, 8, 7, 9)])
-    loss = make('ChannelWiseLoss', [(2, 8, 7, 9)], temperature=4.)
+    loss = make('ChannelWiseLoss', [(2, 8, 7, 9)], temperature=4.0)
     assert_same(50 * loss(s, t)[0], theirs(s[0], t[0]), s)
 
 
 def test_pkd(monkeypatch):
     theirs = load(monkeypatch, 'mmrazor', 'mmrazor/models/losses/pkd_loss.py')
-    theirs = theirs.PKDLoss(loss_weight=6.)
+    theirs = theirs.PKDLoss(loss_weight=6.0)
     s, t = maps(SHAPES, SHAPES)
     loss = make('PearsonLoss', SHAPES)
     assert_same(6 * sum(loss(s, t)), theirs(tuple(s), tuple(t)), s)
@@ -230,10 +242,13 @@ def test_mgd_of_classifiers(monkeypatch):
     theirs = theirs.MGDLoss(8, 12, 'loss')
     s, t = maps([(2, 8, 7, 9)], [(2, 12, 7, 9)])
     loss = make(
-        'MaskedGenerativeLoss', [(2, 8, 7, 9)], [(2, 12, 7, 9)],
+        'MaskedGenerativeLoss',
+        [(2, 8, 7, 9)],
+        [(2, 12, 7, 9)],
         mask='channels',
         mask_ratio=0.15,
-        weight=7e-5)
+        weight=7e-5,
+    )
     copy_weights(loss, theirs)
     torch.manual_seed(1)
     expected = theirs(s[0], t[0])
@@ -262,37 +277,27 @@ def test_fgd(monkeypatch):
 
     # where they were in mmcv 1
     for name in ('constant_init', 'kaiming_init'):
-        monkeypatch.setattr(
-            mmcv.cnn, name, getattr(mmengine.model, name), raising=False)
+        monkeypatch.setattr(mmcv.cnn, name, getattr(mmengine.model, name), raising=False)
     theirs = load(monkeypatch, 'FGD', 'mmdet/distillation/losses/fgd.py')
     theirs = theirs.FeatureLoss(
-        8,
-        12,
-        'loss',
-        alpha_fgd=5e-5,
-        beta_fgd=2.5e-5,
-        gamma_fgd=5e-5,
-        lambda_fgd=5e-7)
+        8, 12, 'loss', alpha_fgd=5e-5, beta_fgd=2.5e-5, gamma_fgd=5e-5, lambda_fgd=5e-7
+    )
     s, t = maps([(2, 8, 10, 12)], [(2, 12, 10, 12)])
     loss = make('FocalGlobalLoss', [(2, 8, 10, 12)], [(2, 12, 10, 12)])
     for block in (loss.student_context[0], loss.teacher_context[0]):
         nn.init.normal_(block.transform[-1].weight)  # zero at first
     copy_weights(loss.align, theirs.align)
-    for mine, mask, add in ((loss.student_context[0], theirs.conv_mask_s,
-                             theirs.channel_add_conv_s),
-                            (loss.teacher_context[0], theirs.conv_mask_t,
-                             theirs.channel_add_conv_t)):
+    for mine, mask, add in (
+        (loss.student_context[0], theirs.conv_mask_s, theirs.channel_add_conv_s),
+        (loss.teacher_context[0], theirs.conv_mask_t, theirs.channel_add_conv_t),
+    ):
         copy_weights(mine.attention, mask)
         copy_weights(mine.transform, add)
-    boxes = [
-        torch.tensor([[3., 5, 40, 61], [20, 10, 30, 30]]),
-        torch.tensor([[50., 2, 90, 20]])
-    ]
+    boxes = [torch.tensor([[3.0, 5, 40, 61], [20, 10, 30, 30]]), torch.tensor([[50.0, 2, 90, 20]])]
     shape = (80, 96)
     samples = [
-        BaseDataElement(
-            metainfo=dict(batch_input_shape=shape),
-            gt_instances=InstanceData(bboxes=x)) for x in boxes
+        BaseDataElement(metainfo=dict(batch_input_shape=shape), gt_instances=InstanceData(bboxes=x))
+        for x in boxes
     ]
     expected = theirs(s[0], t[0], boxes, [dict(img_shape=shape)] * 2)
     assert_same(loss(s, t, samples)[0], expected, s)

@@ -3,6 +3,7 @@
 Its networks, layers, losses and weights with those of our configs: the loss of
 a batch and the gradient of all of the student's weights have to agree.
 """
+
 import copy
 import importlib
 from pathlib import Path
@@ -15,10 +16,10 @@ from published import assert_near, clone, copy_fusions, copy_weights, load
 from torch import nn
 
 pytest.importorskip('mmpretrain')
-from mmpretrain.structures import DataSample  # noqa: E402
+from mmpretrain.structures import DataSample
 
-import inrn_mm.classification  # noqa: E402, F401
-from inrn_mm.distillation import WeightSchedule  # noqa: E402
+import inrn_mm.classification  # noqa: F401
+from inrn_mm.distillation import WeightSchedule
 
 CONFIGS = Path(__file__).parents[3] / 'configs' / 'classification'
 PAIRS = dict(resnet20='resnet56', resnet8x4='resnet32x4')
@@ -29,11 +30,19 @@ METHODS = dict(
     fitnet=('fitnet', []),
     ofd=('ofd', []),
     crd=('crd', ['CRD.FEAT.STUDENT_DIM', 64, 'CRD.FEAT.TEACHER_DIM', 64]),
-    review=('reviewkd', [
-        'REVIEWKD.IN_CHANNELS', [16, 32, 64, 64], 'REVIEWKD.OUT_CHANNELS',
-        [16, 32, 64, 64], 'REVIEWKD.REVIEWKD_WEIGHT', 0.6
-    ]),
-    dkd=('dkd/res32x4_res8x4', ['DKD.BETA', 2.]))
+    review=(
+        'reviewkd',
+        [
+            'REVIEWKD.IN_CHANNELS',
+            [16, 32, 64, 64],
+            'REVIEWKD.OUT_CHANNELS',
+            [16, 32, 64, 64],
+            'REVIEWKD.REVIEWKD_WEIGHT',
+            0.6,
+        ],
+    ),
+    dkd=('dkd/res32x4_res8x4', ['DKD.BETA', 2.0]),
+)
 LABELS = torch.tensor([1, 57, 99, 3])
 INDICES = torch.tensor([3, 0, 17000, 49999])
 
@@ -43,8 +52,7 @@ def published_cfg(monkeypatch, method, thin):
     pytest.importorskip('yacs')
     cfg = load(monkeypatch, 'mdistiller', 'mdistiller/engine/cfg.py').CFG
     file, changes = METHODS[method]
-    cfg.merge_from_file(
-        str(clone('mdistiller') / f'configs/cifar100/{file}.yaml'))
+    cfg.merge_from_file(str(clone('mdistiller') / f'configs/cifar100/{file}.yaml'))
     if thin:
         cfg.merge_from_list(changes)
     return cfg
@@ -52,15 +60,12 @@ def published_cfg(monkeypatch, method, thin):
 
 def our_model(cfg):
     """The distiller of a config, all of whose weights are in use."""
-    changes = dict(
-        teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
+    changes = dict(teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(
-            dict(
-                copy.deepcopy(cfg.model),
-                data_preprocessor=cfg.data_preprocessor,
-                **changes))
-    loss, = model.distill_losses
+            dict(copy.deepcopy(cfg.model), data_preprocessor=cfg.data_preprocessor, **changes)
+        )
+    (loss,) = model.distill_losses
     loss.schedule = WeightSchedule()  # past its warm-up
     return model, loss
 
@@ -68,7 +73,8 @@ def our_model(cfg):
 def copy_network(ours, theirs):
     """Our values under their names, in the order of definition."""
     mine = [
-        value for name, value in ours.state_dict().items()
+        value
+        for name, value in ours.state_dict().items()
         if not name.startswith('distill_losses.')  # beside the student
     ]
     names = theirs.state_dict()
@@ -109,14 +115,12 @@ def test_step(mdistiller, monkeypatch, method, student, teacher):
 
     cfg = published_cfg(monkeypatch, method, student == 'resnet20')
     networks = importlib.import_module('mdistiller.models.cifar')
-    theirs = [
-        networks.cifar_model_dict[name][0](num_classes=100)
-        for name in (student, teacher)
-    ]
+    theirs = [networks.cifar_model_dict[name][0](num_classes=100) for name in (student, teacher)]
     for ours, other in zip((model.student, net), theirs):
         copy_network(ours, other)
     theirs = mdistiller.distiller_dict[cfg.DISTILLER.TYPE](
-        *theirs, cfg, *([50000] if method == 'crd' else []))
+        *theirs, cfg, *([50000] if method == 'crd' else [])
+    )
     copy_connectors(method, loss, theirs)
     # FitNet's constructor shows its teacher a random image in training mode
     copy_network(net, theirs.teacher)
@@ -126,34 +130,29 @@ def test_step(mdistiller, monkeypatch, method, student, teacher):
 
     samples = []
     for label, index in zip(LABELS, INDICES):
-        samples.append(
-            DataSample(metainfo=dict(
-                sample_idx=index.item())).set_gt_label(label))
+        samples.append(DataSample(metainfo=dict(sample_idx=index.item())).set_gt_label(label))
     model.train()
     ours, _ = model.parse_losses(model(inputs, samples, mode='loss'))
     theirs.train()
     theirs.teacher.eval()  # OFD's code leaves it in training mode
     _, losses = theirs.forward_train(
-        image=inputs,
-        target=LABELS,
-        epoch=20,
-        index=INDICES,
-        contrastive_index=columns)
+        image=inputs, target=LABELS, epoch=20, index=INDICES, contrastive_index=columns
+    )
     total = sum(losses.values()).sum()
     # CRD adds 16384 terms
     assert_near(ours, total, rtol=3e-4)
-    gradients = (torch.autograd.grad(x, list(m.student.parameters()))
-                 for x, m in ((ours, model), (total, theirs)))
+    gradients = (
+        torch.autograd.grad(x, list(m.student.parameters()))
+        for x, m in ((ours, model), (total, theirs))
+    )
     for a, b in zip(*gradients):
         assert_near(a, b, rtol=1e-2)
 
     # the schedule
     solver, optimizer = cfg.SOLVER, mine.optim_wrapper.optimizer
     assert optimizer == dict(
-        type=solver.TYPE,
-        lr=solver.LR,
-        momentum=solver.MOMENTUM,
-        weight_decay=solver.WEIGHT_DECAY)
+        type=solver.TYPE, lr=solver.LR, momentum=solver.MOMENTUM, weight_decay=solver.WEIGHT_DECAY
+    )
     assert mine.train_cfg.max_epochs == solver.EPOCHS
     assert mine.train_dataloader.batch_size == solver.BATCH_SIZE
     assert mine.param_scheduler.milestones == solver.LR_DECAY_STAGES

@@ -1,4 +1,5 @@
 """ReviewKD: fusion from deep to shallow, and a pyramid of errors."""
+
 import numpy as np
 import pytest
 import torch
@@ -19,22 +20,25 @@ def pooled(x, size):
     return out
 
 
-@pytest.mark.parametrize('size, levels', [
-    ((8, 8), [4, 2, 1]),
-    ((7, 5), [4, 2, 1]),
-    ((4, 4), [2, 1]),
-    ((3, 9), [2, 1]),
-    ((2, 2), [1]),
-    ((1, 1), []),
-    ((5, 1), []),
-])
+@pytest.mark.parametrize(
+    'size, levels',
+    [
+        ((8, 8), [4, 2, 1]),
+        ((7, 5), [4, 2, 1]),
+        ((4, 4), [2, 1]),
+        ((3, 9), [2, 1]),
+        ((2, 2), [1]),
+        ((1, 1), []),
+        ((5, 1), []),
+    ],
+)
 def test_context_loss_uses_the_levels_below_the_maps_size(size, levels):
     s, t = features((2, 3, *size), (2, 3, *size))
-    total, weight = ((f64(s) - f64(t))**2).mean(), 1
+    total, weight = ((f64(s) - f64(t)) ** 2).mean(), 1
     for i, level in enumerate(levels):
-        error = (pooled(f64(s), level) - pooled(f64(t), level))**2
-        total += error.mean() / 2**(i + 1)
-        weight += 1 / 2**(i + 1)
+        error = (pooled(f64(s), level) - pooled(f64(t), level)) ** 2
+        total += error.mean() / 2 ** (i + 1)
+        weight += 1 / 2 ** (i + 1)
     assert_near(context_loss(s, t), total / weight)
 
 
@@ -46,8 +50,7 @@ def batch_norm(x):
 
 def conv1x1(x, conv):
     out = np.einsum('oc,nchw->nohw', f64(conv.weight)[..., 0, 0], x)
-    return out if conv.bias is None else out + f64(
-        conv.bias)[None, :, None, None]
+    return out if conv.bias is None else out + f64(conv.bias)[None, :, None, None]
 
 
 def conv3x3(x, conv):
@@ -55,9 +58,10 @@ def conv3x3(x, conv):
     h, w = x.shape[2] - 2, x.shape[3] - 2
     weight = f64(conv.weight)
     return sum(
-        np.einsum('oc,nchw->nohw', weight[..., i, j], x[:, :, i:i + h,
-                                                        j:j + w])
-        for i in range(3) for j in range(3))
+        np.einsum('oc,nchw->nohw', weight[..., i, j], x[:, :, i : i + h, j : j + w])
+        for i in range(3)
+        for j in range(3)
+    )
 
 
 def test_closed_form_of_two_stages():
@@ -71,17 +75,14 @@ def test_closed_form_of_two_stages():
     deep_out = batch_norm(conv3x3(y, deep.expand[0]))
     x = batch_norm(conv1x1(f64(student[0]), shallow.reduce[0]))
     y = y.repeat(2, 2).repeat(2, 3)
-    gates = 1 / (1 + np.exp(-conv1x1(np.concatenate([x, y], 1),
-                                     shallow.gates)))
+    gates = 1 / (1 + np.exp(-conv1x1(np.concatenate([x, y], 1), shallow.gates)))
     x = x * gates[:, :1] + y * gates[:, 1:]
     out = batch_norm(conv3x3(x, shallow.expand[0]))
 
     def hcl(s, t):
-        levels = [(s, t)] + [(pooled(s, i), pooled(t, i))
-                             for i in (4, 2, 1) if i < s.shape[2]]
-        weights = [2.**-i for i in range(len(levels))]
-        return sum(w * ((a - b)**2).mean()
-                   for w, (a, b) in zip(weights, levels)) / sum(weights)
+        levels = [(s, t)] + [(pooled(s, i), pooled(t, i)) for i in (4, 2, 1) if i < s.shape[2]]
+        weights = [2.0**-i for i in range(len(levels))]
+        return sum(w * ((a - b) ** 2).mean() for w, (a, b) in zip(weights, levels)) / sum(weights)
 
     terms = loss(student, teacher)
     assert_near(terms[0], hcl(out, f64(teacher[0])), rtol=1e-4)
@@ -101,14 +102,12 @@ def test_pooled_vectors_are_the_deepest_stage():
     flat = [(2, 3, 4, 4), (2, 5)]
     as_map, as_vector = make('ReviewLoss', shapes), make('ReviewLoss', flat)
     student, teacher = features(*shapes), features(*shapes, seed=1)
-    terms = as_vector([x.squeeze() for x in student],
-                      [x.squeeze() for x in teacher])
+    terms = as_vector([x.squeeze() for x in student], [x.squeeze() for x in teacher])
     torch.testing.assert_close(terms, as_map(student, teacher))
 
 
 def test_odd_sizes_of_both_sides():
-    loss = make('ReviewLoss', [(2, 3, 4, 4), (2, 5, 2, 2)],
-                [(2, 3, 8, 8), (2, 5, 4, 4)])
+    loss = make('ReviewLoss', [(2, 3, 4, 4), (2, 5, 2, 2)], [(2, 3, 8, 8), (2, 5, 4, 4)])
     student = features((2, 3, 7, 5), (2, 5, 4, 3))
     teacher = features((2, 3, 13, 9), (2, 5, 7, 5))
     assert all(torch.isfinite(x) for x in loss(student, teacher))
@@ -128,11 +127,14 @@ def test_parameters_of_five_fpn_levels_are_those_published():
     assert sum(p.numel() for p in loss.parameters()) == 3286024
 
 
-@pytest.mark.parametrize('shapes, targets, message', [
-    ([(2, 5, 2, 2), (2, 3, 4, 4)], None, 'Order the pairs'),
-    ([(2, 3, 4, 4)], [(2, 3)], 'compares maps'),
-    ([(2, 3, 4)], None, 'compares maps'),
-])
+@pytest.mark.parametrize(
+    'shapes, targets, message',
+    [
+        ([(2, 5, 2, 2), (2, 3, 4, 4)], None, 'Order the pairs'),
+        ([(2, 3, 4, 4)], [(2, 3)], 'compares maps'),
+        ([(2, 3, 4)], None, 'compares maps'),
+    ],
+)
 def test_bad_layers(shapes, targets, message):
     with pytest.raises(ValueError, match=message):
         make('ReviewLoss', shapes, targets)
