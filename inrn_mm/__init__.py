@@ -3,8 +3,10 @@
 Importing the package registers its models, losses and hooks with mmengine.
 """
 
-from . import backbones, distillation, engine, evaluation, fitting, layers, registry
+from . import backbones, distillation, engine, evaluation, fitting, layers, ops, registry
 from .version import __version__
+
+ops.register_finder()
 
 __all__ = [
     '__version__',
@@ -14,5 +16,6 @@ __all__ = [
     'evaluation',
     'fitting',
     'layers',
+    'ops',
     'registry',
 ]
