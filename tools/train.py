@@ -12,9 +12,7 @@ EXAMPLES = """\
 def main() -> None:
     parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision, of bfloat16 without a GPU (two-stage detectors need one)',
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 without one'
     )
     parser.add_argument(
         '--auto-scale-lr',

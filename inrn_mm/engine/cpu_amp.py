@@ -15,8 +15,6 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     bfloat16 has the range of float32, so that losses are not scaled. It is
     fast on CPUs with units for it (AVX512-BF16, AMX) and slow on others.
-    mmcv's RoIAlign and NMS have no kernels for it: two-stage detectors cannot
-    be trained with it.
 
     Args:
         **kwargs: Of :class:`mmengine.optim.OptimWrapper`.

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import METRICS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
+from ..ops import find_operators, log_operators
 from .checkpoint import make_loading_safe
 from .checkpoint_hook import find_last_checkpoint
 from .config_types import is_distiller, type_name
@@ -37,8 +38,8 @@ def train(args: argparse.Namespace) -> None:
         ValueError: If ``auto_scale_lr`` does not know the config's batch size,
             or nothing is left of a dataset.
         FileNotFoundError: If the config or its data are not there.
-        RuntimeError: If a two-stage detector is to be trained with ``amp``
-            and there is no GPU, or there is no device for a process.
+        RuntimeError: If ``amp`` needs other operators than those in use, or
+            there is no device for a process.
     """
     cfg = load_config(args)
     if args.no_validate:
@@ -211,32 +212,41 @@ def enable_amp(cfg: Config) -> None:
             its type and loss scale on a GPU.
 
     Raises:
-        RuntimeError: Without a GPU, for two-stage detectors: mmcv's RoIAlign
-            and NMS have no CPU kernels for bfloat16, the only type that CPUs
-            are fast in.
+        RuntimeError: In bfloat16, if the model needs operators of mmcv and
+            those in use are the compiled ones, which have no kernels for it.
     """
     wrapper = cfg.optim_wrapper
-    if get_device() != 'cpu':
+    on_cpu = get_device() == 'cpu'
+    if on_cpu:
+        wrapper.type = 'CPUAmpOptimWrapper'
+        for name in ('loss_scale', 'dtype', 'use_fsdp'):
+            wrapper.pop(name, None)
+    else:
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
-        return
-    if _has_roi_head(cfg.model):
+    if (
+        (on_cpu or wrapper.get('dtype') == 'bfloat16')
+        and _runs_operators(cfg.model, on_cpu)
+        and find_operators() == 'compiled'
+    ):
         raise RuntimeError(
-            'Mixed precision (--amp, AmpOptimWrapper) of a two-stage detector '
-            'needs a GPU and there is none: train on the CPU in float32, by '
-            'leaving --amp out or by --cfg-options '
-            'optim_wrapper.type=OptimWrapper.'
+            "mmcv's compiled operators have no kernels for bfloat16, in which this detector is to "
+            "be trained: take torchvision's, by the environment's INRN_MMCV_OPS=torchvision, or "
+            'leave --amp out.'
         )
-    wrapper.type = 'CPUAmpOptimWrapper'
-    for name in ('loss_scale', 'dtype', 'use_fsdp'):
-        wrapper.pop(name, None)
 
 
-def _has_roi_head(model: object) -> bool:
-    """Whether a model's config has a two-stage detector in it."""
-    return isinstance(model, dict) and (
-        'roi_head' in model or any(_has_roi_head(value) for value in model.values())
-    )
+def _runs_operators(part: object, on_cpu: bool) -> bool:
+    """Tell whether a part of a model's config trains with operators of mmcv."""
+    if isinstance(part, (list, tuple)):
+        return any(_runs_operators(item, on_cpu) for item in part)
+    if not isinstance(part, dict):
+        return False
+    # on a CPU mmdet has a focal loss of its own
+    focal = not on_cpu and str(part.get('type')).endswith('FocalLoss')
+    if focal or 'roi_head' in part or part.get('dcn') is not None:
+        return True
+    return any(_runs_operators(value, on_cpu) for value in part.values())
 
 
 def resume_from(cfg: Config, resume: str | None, allow_pickle: bool) -> None:
@@ -349,6 +359,7 @@ def build_runner(cfg: Config) -> Runner:
     init_cpu_group(cfg)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    log_operators()
     # each looked for itself; DDP would let them drift apart
     starts = set(all_gather_object((cfg.get('load_from'), cfg.get('resume'))))
     if len(starts) > 1:

@@ -8,6 +8,8 @@ import importlib
 import importlib.metadata
 import platform
 
+from ..ops.finder import describe_operators
+
 NEEDED = ('torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'inrn_mm')
 # A machine that only classifies needs no mmdet, one that only detects no
 # mmpretrain.
@@ -69,7 +71,7 @@ def problems(env: dict[str, str]) -> list[str]:
 
 
 def check_ops(device: str = 'cpu') -> None:
-    """Run what every detector needs of mmcv's compiled ops.
+    """Run what every detector needs of mmcv's operators.
 
     Args:
         device (str): ``'cpu'`` or ``'cuda'``: where training will run.
@@ -90,30 +92,31 @@ def check_ops(device: str = 'cpu') -> None:
         RoIAlign(2)(maps, rois).sum().backward()
     except Exception as error:
         raise RuntimeError(
-            f"mmcv's compiled ops do not run on {device} ({error}): build "
-            'them for this torch with `bash tools/setup_env.sh`.'
+            f"mmcv's operators do not run on {device} ({error}): take torchvision's, by the "
+            "environment's INRN_MMCV_OPS=torchvision."
         ) from error
     if kept.tolist() != [0, 2] or not maps.grad.any():
         raise RuntimeError(
-            f"mmcv's compiled ops give wrong results on {device}: rebuild "
-            'them for this torch with `bash tools/setup_env.sh`.'
+            f"mmcv's operators give wrong results on {device}: take torchvision's, by the "
+            "environment's INRN_MMCV_OPS=torchvision."
         )
 
 
 def main() -> None:
-    """Print the versions and check the ops, from the command line.
+    """Print the versions and check the operators, from the command line.
 
     Raises:
-        SystemExit: If versions do not fit together, or the ops do not run.
+        SystemExit: If versions do not fit together, or the operators do not
+            run.
     """
     parser = argparse.ArgumentParser(
-        description='Print the versions in use and check the compiled ops.',
+        description="Print the versions in use and check mmcv's operators.",
         epilog='example: python -m inrn_mm.utils.collect_env --device cpu',
     )
     parser.add_argument(
         '--device',
         choices=['cpu', 'cuda'],
-        help='where to run the ops (default: a GPU if torch sees one)',
+        help='where to run the operators (default: a GPU if torch sees one)',
     )
     args = parser.parse_args()
     env = collect_env()
@@ -130,7 +133,7 @@ def main() -> None:
         check_ops(device)
     except RuntimeError as error:
         raise SystemExit(f'error: {error}') from None
-    print(f'{"mmcv ops":<{width}}  NMS and RoIAlign run on {device}')
+    print(f'{"operators":<{width}}  {describe_operators()}, NMS and RoIAlign run on {device}')
 
 
 if __name__ == '__main__':

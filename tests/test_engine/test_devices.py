@@ -54,13 +54,41 @@ def test_one_process_needs_no_group(cpu):
     assert 'model_wrapper_cfg' not in cfg
 
 
+@pytest.fixture(params=['compiled', 'torchvision'])
+def operators(request, monkeypatch):
+    """Operators of mmcv that are in use."""
+    monkeypatch.setattr(launch, 'find_operators', lambda: request.param)
+    return request.param
+
+
 @pytest.mark.parametrize('part', [{}, {'student'}, {'teacher'}])
-def test_amp_of_a_two_stage_detector_without_gpu(cpu, part):
-    model = dict(type='FasterRCNN', roi_head={})
+@pytest.mark.parametrize(
+    'model', [dict(roi_head={}), dict(backbone=dict(dcn=dict(type='DCN'))), dict(neck=[])]
+)
+def test_bfloat16_of_models_with_operators(cpu, operators, part, model):
+    """Compiled operators have no kernels for it, torchvision's have."""
     cfg = Config(dict(model=dict.fromkeys(part, model) or model))
     cfg.optim_wrapper = dict(type='OptimWrapper')
-    with pytest.raises(RuntimeError, match='of a two-stage detector needs a GPU'):
+    if operators == 'compiled' and 'neck' not in model:
+        with pytest.raises(RuntimeError, match='INRN_MMCV_OPS=torchvision'):
+            enable_amp(cfg)
+    else:
         enable_amp(cfg)
+        assert cfg.optim_wrapper.type == 'CPUAmpOptimWrapper'
+
+
+def test_bfloat16_on_a_gpu(monkeypatch, operators):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    head = dict(type='RetinaHead', loss_cls=dict(type='FocalLoss'))
+    for dtype in ('bfloat16', 'float16'):
+        wrapper = dict(type='AmpOptimWrapper', dtype=dtype)
+        cfg = Config(dict(model=dict(bbox_head=head), optim_wrapper=wrapper))
+        if operators == 'compiled' and dtype == 'bfloat16':
+            with pytest.raises(RuntimeError, match='no kernels for bfloat16'):
+                enable_amp(cfg)
+        else:
+            enable_amp(cfg)
+            assert cfg.optim_wrapper.dtype == dtype
 
 
 def test_amp_of_others_without_gpu(cpu):
