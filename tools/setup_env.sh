@@ -6,35 +6,34 @@ usage() {
     cat <<'END'
 usage: bash tools/setup_env.sh [options]
 
-Makes .venv with torch, the OpenMMLab stack (with mmcv's compiled ops) and this
-package in editable mode, checks that it works and prints the versions. A
+Makes .venv with torch, the OpenMMLab stack and this package in editable mode,
+checks that it works and prints the versions. Nothing is compiled: mmcv's
+operators are torchvision's (see docs/operators.md), with or without a GPU. A
 second call takes seconds.
 
   --python PYTHON   interpreter to build on, 3.10 or newer (default: python3)
   --venv DIR        where to make the environment (default: .venv)
   --no-venv         use PYTHON's own environment, which must have a working
                     stack of either publisher; only this package is added
-  --cuda | --cpu    build mmcv's ops with or without CUDA (default: with, if
-                    there is an NVIDIA GPU)
-  --wheel-dir DIR   folder with built mmcv wheels to try before building (also
-                    the environment's INRN_WHEEL_DIR)
+  --cpu             go on if there is a GPU that torch cannot use
+  --wheel-dir DIR   folder with wheels of mmcv with compiled operators: one that
+                    runs is installed (also the environment's INRN_WHEEL_DIR)
   --run ARGS...     afterwards run the environment's Python with ARGS, which is
                     all that follows
   -h, --help        this text
 
-Built wheels are kept in .wheels/, one folder for each torch, Python and CUDA.
+The environment's INRN_TORCH_INDEX is the URL of another package index to take
+torch and torchvision from: PyTorch's own for CPUs saves most of the download.
 
-example: bash tools/setup_env.sh --python python3.11 --cpu
+example: bash tools/setup_env.sh --python python3.11 --venv /opt/inrn
 END
 }
 
 die() { echo "error: $*" >&2; exit 1; }
 say() { echo "[setup] $*"; }
 
-TORCH=2.11.0
-TORCHVISION=0.26.0
 
-python='' venv='' use_venv=1 device='' wheel_dir=${INRN_WHEEL_DIR:-} run=()
+python='' venv='' use_venv=1 cpu=0 wheel_dir=${INRN_WHEEL_DIR:-} run=()
 while (($#)); do
     case $1 in
         --python | --venv | --wheel-dir)
@@ -47,11 +46,7 @@ while (($#)); do
             shift
             ;;
         --no-venv) use_venv=0 ;;
-        --cuda | --cpu)
-            [[ -z $device || $device == "${1#--}" ]] ||
-                die '--cuda and --cpu exclude each other.'
-            device=${1#--}
-            ;;
+        --cpu) cpu=1 ;;
         --run)
             shift
             (($#)) || die '--run needs arguments; see --help.'
@@ -92,7 +87,7 @@ if [[ -n $python ]]; then
                 'name another folder with --venv.'
     fi
 else
-    for python in python3 python3.13 python3.12 python3.11 python3.10 ''; do
+    for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10 ''; do
         [[ -z $python ]] || ! new_enough "$python" || break
     done
     [[ -n $python ]] ||
@@ -100,24 +95,17 @@ else
             "$(python3 --version 2>&1 || true)): install one or name it with --python."
 fi
 
-explicit=$device
-if [[ -z $device ]]; then
-    device=cpu
-    if [[ $(nvidia-smi -L 2>/dev/null) == *GPU* ]]; then
-        device=cuda
-    fi
-fi
-
 # --- steps ------------------------------------------------------------------
-torch_has_gpu() { "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; }
+check_gpu() { # a GPU that torch cannot use is better told now
+    [[ $cpu == 0 && $(nvidia-smi -L 2>/dev/null) == *GPU* ]] || return 0
+    "$py" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
+        die "there is a GPU but torch cannot use it" \
+            "($("$py" -c 'import torch; print(torch.__version__)')): update the NVIDIA driver," \
+            'or go on without it by --cpu.'
+}
 
 finish() { # check, show the versions, go on to what was asked for
-    local where=$device
-    if [[ $device == cuda ]] && ! torch_has_gpu; then
-        say 'no GPU is visible: the ops are built for CUDA but run on the CPU here.'
-        where=cpu
-    fi
-    "$py" -m inrn_mm.utils.collect_env --device "$where"
+    "$py" -m inrn_mm.utils.collect_env
     ((use_venv == 0)) || echo "$wanted" >"$stamp"
     ((${#run[@]})) || return 0
     exec 9>&- "$py" "${run[@]}"
@@ -166,8 +154,8 @@ if command -v flock >/dev/null; then
 fi
 wanted=$({
     cat requirements.txt requirements/*.txt pyproject.toml setup.py \
-        tools/setup_env.sh tools/build_mmcv.py
-    echo "$device $PWD"
+        tools/setup_env.sh
+    echo "$wheel_dir ${INRN_TORCH_INDEX:-} $PWD"
 } | sha256sum)
 if [[ -x $py && -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     say "$venv is up to date."
@@ -217,23 +205,25 @@ install() { # one or more packages, in the versions of the lock
     die 'a package could not be installed (messages above).'
 }
 
-say "installing torch $TORCH (some 4 GB with its CUDA libraries)"
-install "torch==$TORCH" "torchvision==$TORCHVISION" 'setuptools>=80,<82' \
-    wheel ninja psutil packaging
-if [[ $device == cuda && -z $explicit ]]; then
-    torch_has_gpu ||
-        die "there is a GPU but torch $TORCH cannot use it" \
-            "($("$py" -c 'import torch; print("CUDA", torch.version.cuda)')): update the" \
-            'NVIDIA driver, or set up for the CPU with --cpu.'
+# Nothing is compiled here, whatever the user's environment says of mmcv.
+export MMCV_WITH_OPS=0
+if [[ -n ${INRN_TORCH_INDEX:-} ]]; then
+    say "installing torch and torchvision from $INRN_TORCH_INDEX, then some" \
+        '0.4 GB of other packages'
+    pip_install --no-deps --index-url "$INRN_TORCH_INDEX" \
+        --constraint requirements/constraints.txt torch torchvision || {
+        cat "$log" >&2
+        die "torch and torchvision could not be installed from" \
+            "INRN_TORCH_INDEX=$INRN_TORCH_INDEX (messages above)."
+    }
+else
+    say "installing torch and the OpenMMLab stack: up to 3.3 GB to download, 2.9 of them" \
+        'torch with its CUDA libraries'
 fi
-
-say 'installing the OpenMMLab stack'
-# mmcv is left to build_mmcv.py: installed like the rest it has no ops.
 list=$(mktemp)
 trap 'rm -f "$log" "$list"' EXIT
-cat requirements/{runtime,det,cls,fit,demo,vis,tests}.txt |
-    grep -v -e '^-r' -e '^onedl-mmcv' >"$list"
-install -r "$list" opencv-python-headless
+cat requirements/{runtime,det,cls,fit,demo,vis,tests}.txt | grep -v '^-r' >"$list"
+install -r "$list" 'setuptools>=80,<82' wheel opencv-python-headless
 # Two OpenCV wheels share the folder cv2, and removing one breaks the other.
 # The one without windows needs no system libraries.
 if [[ -n $(find "$venv"/lib/python3*/site-packages -maxdepth 1 \
@@ -242,8 +232,28 @@ if [[ -n $(find "$venv"/lib/python3*/site-packages -maxdepth 1 \
     install --no-deps opencv-python-headless
 fi
 
-"$py" tools/build_mmcv.py --device "$device" ${wheel_dir:+--wheel-dir "$wheel_dir"}
+check_gpu
 add_package
+has_compiled() { compgen -G "$venv/lib/python3*/site-packages/mmcv/_ext.*.so" >/dev/null; }
+runs_compiled() { INRN_MMCV_OPS=compiled "$py" -m inrn_mm.ops show >/dev/null 2>&1; }
+remove_mmcv() { "$py" -m pip uninstall --quiet --yes --root-user-action=ignore onedl-mmcv; }
+if has_compiled && ! runs_compiled; then # of another torch
+    remove_mmcv
+    install --no-deps onedl-mmcv
+fi
+for wheel in "$wheel_dir"/onedl_mmcv-*.whl "$wheel_dir"/*/onedl_mmcv-*.whl; do
+    [[ -n $wheel_dir && -f $wheel ]] && ! has_compiled || continue
+    if pip_install --no-deps --no-index --force-reinstall "$wheel" && runs_compiled; then
+        say "using the compiled operators of $wheel"
+    else
+        say "not using $wheel: its operators do not run here"
+        remove_mmcv
+        install --no-deps onedl-mmcv
+    fi
+done
+# For programs that import mmdet before anything of this package. Run as a file,
+# since the package's own import takes seconds.
+has_compiled || "$py" inrn_mm/ops/__main__.py install >/dev/null
 say "done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s;" \
     "activate it with: source ${venv#"$PWD"/}/bin/activate"
 finish
