@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from inrn_mm.datasets.digits import CLASSES, DigitsSettings, make_digits
+from tools.demo.digits import CLASSES, DigitsSettings, make_digits
 
 pytest.importorskip('mmpretrain')
 ROOT = Path(__file__).parents[1]

@@ -12,8 +12,8 @@ def main() -> None:
     parser.add_argument('processes', type=int, metavar='GPUS')
     args = parser.parse_args()
 
-    from inrn_mm.engine.dist import check_devices, free_port
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.engine.devices import check_devices, free_port
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         if check_devices(args.processes) == 'cpu':

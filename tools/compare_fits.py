@@ -6,6 +6,7 @@ PSNR over the time and the picture grid are written after each fit.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from fit_arguments import add_input_options, add_output_options
@@ -59,10 +60,10 @@ def parse_args():
 def main():
     args = parse_args()
     # after parsing: these imports take seconds
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        from inrn_mm.fitting.compare import compare, make_jobs, markdown
+        from tools.studies.fit_comparison import compare, make_jobs, markdown
 
         out = args.out or Path('work_dirs', f'compare_{Path(args.input).stem}')
         options = dict(args.cfg_options)
@@ -91,4 +92,5 @@ def main():
 
 
 if __name__ == '__main__':
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tools.*
     main()

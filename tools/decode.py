@@ -62,7 +62,7 @@ def parse_args():
 def main():
     args = parse_args()
     # after parsing: these imports take seconds
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         from inrn_mm.fitting.decode import decode_file, describe_file

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def parse_args() -> argparse.Namespace:
     # not imported: --help works before anything is installed
-    tasks = runpy.run_path(str(ROOT / 'inrn_mm/demo/tasks.py'))
+    tasks = runpy.run_path(str(ROOT / 'tools/demo/tasks.py'))
     parser = argparse.ArgumentParser(
         prog='bash tools/demo.sh',
         description=__doc__,
@@ -62,7 +62,7 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     # after parsing: these imports take seconds
-    from inrn_mm.demo import DemoOptions, StepFailed, load_task
+    from tools.demo import DemoOptions, StepFailed, load_task
 
     work_dir = args.work_dir or Path(
         'work_dirs',
@@ -78,7 +78,7 @@ def main() -> None:
         raise SystemExit(f'error: {error}') from None
     except KeyboardInterrupt:
         raise SystemExit('\nInterrupted. The same command goes on from here.') from None
-    from inrn_mm.demo.steps import clock
+    from tools.demo.steps import clock
 
     print(f'Done in {clock(time.monotonic() - start)}. The report: {report}')
 

@@ -17,7 +17,7 @@ def run(description: str, examples: str, kind: str) -> None:
     args = make_parser(description, examples, kind).parse_args()
 
     # after parsing: these imports take seconds
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         from inrn_mm.fitting.job import FitJob, run_fit, summary

@@ -24,7 +24,7 @@ def main() -> None:
 
     # after parsing: these imports take seconds
     from inrn_mm.engine.launch import test
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         test(args)

@@ -40,7 +40,7 @@ def main() -> None:
 
     # after parsing: these imports take seconds
     from inrn_mm.engine.launch import train
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         train(args)

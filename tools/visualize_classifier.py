@@ -80,7 +80,7 @@ def main():
     asked = {'-h', '--help'} & set(arguments)
     script = find_script(SCRIPTS[args.what])
     from inrn_mm.engine import make_loading_safe
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     make_loading_safe()
     if args.what == 'cam' and not asked and '--target-layers' not in arguments:

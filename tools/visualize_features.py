@@ -43,7 +43,7 @@ def main():
     from mmengine.registry import MODELS, init_default_scope
 
     from inrn_mm.engine import load_state, load_weights, user_errors
-    from inrn_mm.engine.config_types import is_distiller
+    from inrn_mm.utils.config_types import is_distiller
     from inrn_mm.visualization.features import draw_features, load_batch, paired_features
 
     with user_errors():

@@ -11,8 +11,8 @@ from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from .gradient_ratios import gradient_ratios
 from .losses import DistillLoss
-from .monitor import gradient_ratios
 from .proposals import PROPOSALS, check_same_boxes, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe

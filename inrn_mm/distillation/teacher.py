@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from ..engine.checkpoint import load_state, load_weights
+from ..engine.checkpoints.reading import load_state, load_weights
 from .acceleration import Acceleration
 from .inputs import InputAdapter
 from .proposals import forward_proposals

@@ -1,16 +1,19 @@
 """What the tools add to mmengine's runner."""
 
-from .checkpoint import load_state, load_weights, make_loading_safe
-from .checkpoint_fit_hook import CheckpointFitHook
-from .checkpoint_hook import AtomicCheckpointHook, find_last_checkpoint
+from ..utils.user_error import user_errors
+from .checkpoints import load_state, load_weights, make_loading_safe
 from .cpu_amp import CPUAmpOptimWrapper
-from .dataset_check import DatasetCheckHook
-from .dist import CPUDistributedDataParallel
-from .epoch_seed_hook import EpochSeedHook
+from .devices import CPUDistributedDataParallel
 from .fused_optimizers import FusedAdam, FusedAdamW
-from .nonfinite_hook import NonFiniteLossHook
-from .teacher_check_hook import TeacherCheckHook
-from .user_error import user_errors
+from .hooks import (
+    AtomicCheckpointHook,
+    CheckpointFitHook,
+    DatasetCheckHook,
+    EpochSeedHook,
+    NonFiniteLossHook,
+    TeacherCheckHook,
+    find_last_checkpoint,
+)
 
 __all__ = [
     'AtomicCheckpointHook',

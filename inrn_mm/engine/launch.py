@@ -16,11 +16,11 @@ from mmengine.registry import METRICS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
 from ..ops import find_operators, log_operators
-from .checkpoint import make_loading_safe
-from .checkpoint_hook import find_last_checkpoint
-from .config_types import is_distiller, type_name
-from .dataset_check import check_data_paths, explain_empty
-from .dist import check_devices, end_group, init_cpu_group
+from ..utils.config_types import is_distiller, type_name
+from .checkpoints.reading import make_loading_safe
+from .devices import check_devices, end_group, init_cpu_group
+from .hooks.checkpoint_hook import find_last_checkpoint
+from .hooks.dataset_check_hook import check_data_paths, explain_empty
 
 HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')

@@ -54,7 +54,7 @@ def write_curves(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from ..visualization.report import plot_curves
+    from ..visualization.curves import plot_curves
 
     figure = plot_curves({ylabel: curves}, xlabel, markers=(ylabel,))
     if log:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from toys import toy_batch, toy_config
 
-from inrn_mm.distillation.monitor import gradient_ratios
+from inrn_mm.distillation.gradient_ratios import gradient_ratios
 from inrn_mm.distillation.tokens import tokens_to_map
 from inrn_mm.visualization.features import paired_features
 

@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from toys import ToyDataset, ToyModel, toy_batch, toy_config
 
 from inrn_mm.engine import TeacherCheckHook
+from inrn_mm.engine.hooks.teacher_check_hook import randomized
 from inrn_mm.engine.launch import add_hooks
-from inrn_mm.engine.teacher_check_hook import randomized
 
 WIDTHS = (8, 12, 16)
 
@@ -135,11 +135,11 @@ def test_teacher_of_another_task_is_left_out(teacher, tmp_path, capfd, monkeypat
     if classes:
         counts = iter([{7}, {3}])
         monkeypatch.setattr(
-            'inrn_mm.engine.teacher_check_hook.class_counts', lambda net: next(counts)
+            'inrn_mm.engine.hooks.teacher_check_hook.class_counts', lambda net: next(counts)
         )
     said = []
     monkeypatch.setattr(
-        'inrn_mm.engine.teacher_check_hook.print_log', lambda text, *_: said.append(text)
+        'inrn_mm.engine.hooks.teacher_check_hook.print_log', lambda text, *_: said.append(text)
     )
     run(tmp_path, None, model=model)
     assert ['other classes' if classes else 'no loss of these samples' in text for text in said]

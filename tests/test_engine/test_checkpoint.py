@@ -9,7 +9,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from inrn_mm.engine import load_state, load_weights, make_loading_safe
-from inrn_mm.engine.checkpoint import FORCE_SAFE
+from inrn_mm.engine.checkpoints.reading import FORCE_SAFE
 
 RAN = []
 

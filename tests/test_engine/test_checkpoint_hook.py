@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub, MMLogger
 from torch import nn
 
 from inrn_mm.engine import AtomicCheckpointHook, find_last_checkpoint
-from inrn_mm.engine.checkpoint_hook import last_saved
+from inrn_mm.engine.hooks.checkpoint_hook import last_saved
 
 
 class FakeRunner(SimpleNamespace):

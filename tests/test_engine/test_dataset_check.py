@@ -8,7 +8,7 @@ from tiny_coco import tiny_dataloader
 from torch import nn
 
 from inrn_mm.engine import DatasetCheckHook
-from inrn_mm.engine.dataset_check import check_data_paths, explain_empty
+from inrn_mm.engine.hooks.dataset_check_hook import check_data_paths, explain_empty
 
 
 @pytest.fixture

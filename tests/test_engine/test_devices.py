@@ -2,8 +2,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from inrn_mm.engine import dist, launch
-from inrn_mm.engine.dist import check_devices, init_cpu_group
+from inrn_mm.engine import devices as dist
+from inrn_mm.engine import launch
+from inrn_mm.engine.devices import check_devices, init_cpu_group
 from inrn_mm.engine.launch import enable_amp
 
 

@@ -6,7 +6,7 @@ from mmengine.registry import RUNNERS
 
 from inrn_mm.distillation import KnowledgeDistiller
 from inrn_mm.engine import launch
-from inrn_mm.engine.config_types import is_distiller
+from inrn_mm.utils.config_types import is_distiller
 
 
 @RUNNERS.register_module()

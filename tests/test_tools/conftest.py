@@ -8,7 +8,7 @@ import pytest
 from mmengine.runner.checkpoint import CheckpointLoader
 from tool_runs import ROOT
 
-from inrn_mm.engine.checkpoint import FORCE_SAFE
+from inrn_mm.engine.checkpoints.reading import FORCE_SAFE
 
 
 @pytest.fixture

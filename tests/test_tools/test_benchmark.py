@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from inrn_mm.benchmark import timing
+from tools.benchmark import timing
 
 
 def result(run_tool, tmp_path, *arguments):
@@ -137,8 +137,8 @@ def test_floor_ends_where_ours_does():
     from mmengine.registry import DefaultScope
     from tiny_coco import tiny_faster_rcnn
 
-    from inrn_mm.benchmark import distill
-    from inrn_mm.benchmark.samples import random_batch
+    from tools.benchmark import distill
+    from tools.benchmark.samples import random_batch
 
     net = tiny_faster_rcnn(dict(type='ResNet', depth=18, base_channels=4), (4, 8, 16, 32))
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -172,8 +172,8 @@ def test_plain_teacher_is_in_float32(whole):
     from mmengine.registry import DefaultScope
     from tiny_coco import tiny_one_stage
 
-    from inrn_mm.benchmark import distill
-    from inrn_mm.benchmark.samples import random_batch
+    from tools.benchmark import distill
+    from tools.benchmark.samples import random_batch
 
     with DefaultScope.overwrite_default_scope('mmdet'):
         net = tiny_one_stage('gfl/gfl_r50_fpn_1x_coco.py')
@@ -231,7 +231,7 @@ def test_scaling_tells_what_a_process_did_not_like(tmp_path):
 
     from tool_runs import dump_config
 
-    from inrn_mm.benchmark.scaling import _work
+    from tools.benchmark.scaling import _work
 
     config = dump_config(tmp_path / 'plain.py', dict(model=dict(type='X')))
     here, there = Pipe()
@@ -273,7 +273,7 @@ def load_tool():
 
 
 def test_names_of_the_tool_are_those_of_the_package():
-    from inrn_mm.benchmark import backbone, distill, fit
+    from tools.benchmark import backbone, distill, fit
 
     tool = load_tool()
     assert tool['NETWORKS'] == list(backbone.NETWORKS)
@@ -308,7 +308,7 @@ def test_examples_parse():
 @pytest.mark.parametrize('kind', ['coco', 'cifar'])
 def test_direct_losses_say_the_same(kind):
     """What ours is timed against is the same function."""
-    from inrn_mm.benchmark import losses
+    from tools.benchmark import losses
 
     assert list(losses.DIRECT) == list(losses.LOSSES)
     found = losses.shapes(kind, 2, (64, 64))
@@ -334,7 +334,7 @@ def test_direct_losses_say_the_same(kind):
 
 @pytest.mark.parametrize('kind', ['coco', 'cifar'])
 def test_losses(run_tool, tmp_path, monkeypatch, kind):
-    from inrn_mm.benchmark import losses
+    from tools.benchmark import losses
 
     few = ('StageMSELoss', 'LogitKDLoss', 'ContrastiveLoss')
     monkeypatch.setattr(losses, 'LOSSES', {name: losses.LOSSES[name] for name in few})
@@ -356,7 +356,7 @@ def test_fit(run_tool, tmp_path):
 
 
 def test_default_fits_have_equal_parameters():
-    from inrn_mm.benchmark.fit import make_fitter
+    from tools.benchmark.fit import make_fitter
 
     size = load_tool()['make_parser']().parse_args(['fit']).size
     video = torch.zeros(32, *size, 3, dtype=torch.uint8)
@@ -365,8 +365,8 @@ def test_default_fits_have_equal_parameters():
 
 
 def test_straightforward_ssim_is_the_losses():
-    from inrn_mm.benchmark.fit import _ssim
     from inrn_mm.fitting.losses import FittingLoss
+    from tools.benchmark.fit import _ssim
 
     x, y = torch.rand(2, 1, 3, 24, 32)
     loss = sum(FittingLoss(alpha=0.0)(x, y).values())

@@ -52,7 +52,7 @@ def det_scope():
 
 
 def losses(model):
-    from inrn_mm.benchmark.samples import random_batch
+    from tools.benchmark.samples import random_batch
 
     batch = model.data_preprocessor(random_batch('mmdet', 2, (64, 64)), True)
     torch.manual_seed(1)
@@ -61,7 +61,7 @@ def losses(model):
 
 
 def test_mmrazor_has_our_losses(faster_rcnn):
-    from inrn_mm.benchmark import peers
+    from tools.benchmark import peers
 
     try:
         peers.import_mmrazor()
@@ -82,7 +82,7 @@ def test_mmrazor_has_our_losses(faster_rcnn):
 
 
 def test_mmrazor_has_other_losses_to_leave_out(faster_rcnn):
-    from inrn_mm.benchmark import peers
+    from tools.benchmark import peers
 
     ours, cfg = distiller(**faster_rcnn)
     ours.distill_losses.append(torch.nn.Identity())
@@ -91,7 +91,7 @@ def test_mmrazor_has_other_losses_to_leave_out(faster_rcnn):
 
 
 def test_mmdet_ld_has_our_networks(gfl):
-    from inrn_mm.benchmark import peers
+    from tools.benchmark import peers
 
     ours, cfg = distiller(**gfl)
     theirs = peers.mmdet_ld(ours, cfg)
@@ -106,7 +106,7 @@ def test_mmdet_ld_has_our_networks(gfl):
 
 
 def test_mmdet_ld_is_of_gfl(faster_rcnn):
-    from inrn_mm.benchmark import peers
+    from tools.benchmark import peers
 
     ours, cfg = distiller(**faster_rcnn)
     with pytest.raises(ValueError, match='GFL'):

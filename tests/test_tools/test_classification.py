@@ -16,8 +16,8 @@ from mmengine.registry import MODELS, init_default_scope
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
-from inrn_mm.datasets.digits import DigitsSettings, make_digits
 from inrn_mm.engine import load_state
+from tools.demo.digits import DigitsSettings, make_digits
 
 pytest.importorskip('mmpretrain')
 ARCH = dict(widths=[8, 16, 16], depths=[1, 1, 1], stem='conv3')

@@ -11,8 +11,8 @@ import pytest
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
-from inrn_mm.engine.runs import places
-from inrn_mm.visualization.comparison import markdown, read_run, summarize, write_csv
+from tools.studies.training_comparison import markdown, read_run, summarize, write_csv
+from tools.studies.training_runs import places
 
 TOOL = 'analysis_tools/compare_distillers.py'
 METRICS = ['coco/bbox_mAP', 'loss_cls']
@@ -265,7 +265,7 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
 
 
 def test_published_figures_stand_beside_ours(tmp_path):
-    from inrn_mm.visualization.comparison import draw
+    from tools.studies.training_comparison import draw
 
     runs = [
         read_run(write_run(tmp_path / method, method, 0, score), METRICS)

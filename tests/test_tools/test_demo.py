@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from inrn_mm.demo import TASKS, DemoOptions, StepFailed, Steps, load_task
-from inrn_mm.demo.steps import clock
 from inrn_mm.utils.logs import read_metrics, read_scalars
+from tools.demo import TASKS, DemoOptions, StepFailed, Steps, load_task
+from tools.demo.steps import clock
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def one_server():
     has what detectors and classifiers need."""
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(
-        [f'inrn_mm.demo.preload_{name}' for name in ('mmdet', 'mmpretrain')]
+        [f'tools.demo.preload_{name}' for name in ('mmdet', 'mmpretrain')]
     )
     process = context.Process(target=print)
     process.start()
@@ -124,7 +124,7 @@ def test_step_without_its_product_has_failed(run, tmp_path):
 BEATING = """
 import sys, time
 from pathlib import Path
-from inrn_mm.demo import Steps
+from tools.demo import Steps
 
 def beat(file):
     while True:
@@ -164,7 +164,7 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
     With masks, which is all that there is without them and more.
     """
-    from inrn_mm.demo import detection, trainings
+    from tools.demo import detection, trainings
 
     monkeypatch.setattr(detection, 'QUICK_DATA', replace(detection.DATA, train=4, val=2, size=64))
     monkeypatch.setattr(trainings, 'slowness', lambda: 1.0)
@@ -199,7 +199,7 @@ def test_whole_path_and_a_second_call(tmp_path, monkeypatch, capsys):
 
 
 def test_classification_demo(tmp_path, monkeypatch):
-    from inrn_mm.demo import classification, trainings
+    from tools.demo import classification, trainings
 
     monkeypatch.setattr(
         classification, 'QUICK_DATA', replace(classification.QUICK_DATA, train=20, val=20)
@@ -217,7 +217,7 @@ def test_classification_demo(tmp_path, monkeypatch):
 
 
 def test_fitting_demo(tmp_path, monkeypatch, capsys):
-    from inrn_mm.demo import fitting
+    from tools.demo import fitting
 
     monkeypatch.setattr(fitting, 'QUICK_SECONDS', 0.5)
     monkeypatch.setattr(fitting, 'SIZE', 48)
@@ -245,7 +245,7 @@ def test_fitting_demo(tmp_path, monkeypatch, capsys):
 
 
 def test_fitting_progress():
-    from inrn_mm.demo.fitting import fitting_progress
+    from tools.demo.fitting import fitting_progress
 
     assert fitting_progress('') == (0, 'starting')
     assert fitting_progress('Iter(train) [ 50/200]  lr: 1\nIter(val) [1/1]  psnr: 23.456') == (
@@ -255,7 +255,7 @@ def test_fitting_progress():
 
 
 def test_images_shown_are_first_those_read_wrongly():
-    from inrn_mm.demo.classification_report import choose
+    from tools.demo.classification_report import choose
 
     def model(*labels):
         return [dict(gt_label=0, pred_label=label) for label in labels]

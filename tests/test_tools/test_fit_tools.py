@@ -13,11 +13,11 @@ from tool_runs import ROOT
 
 from inrn_mm.fitting.budget import BudgetHook
 from inrn_mm.fitting.codec import read_fit
-from inrn_mm.fitting.compare import choose_boxes, fit_once
 from inrn_mm.fitting.decode import select_frames
 from inrn_mm.fitting.job import FitJob
-from inrn_mm.fitting.rate_distortion import frontier, psnr_at
 from inrn_mm.fitting.signal import load_signal
+from tools.studies.fit_comparison import choose_boxes, fit_once
+from tools.studies.rate_distortion import frontier, psnr_at
 
 pytest.importorskip('constriction')
 SIREN = """
@@ -357,7 +357,7 @@ def test_rate_distortion_of_an_image(image, siren, run_tool, tmp_path, capsys):
 
 def test_h264_and_h265_are_measured(video):
     pytest.importorskip('av')
-    from inrn_mm.fitting.codecs import video_points
+    from tools.studies.reference_codecs import video_points
 
     target = load_signal(video)
     for codec in ('libx264', 'libx265'):

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from inrn_mm.visualization.curves import COLOURS, plot_curves
 from inrn_mm.visualization.detections import DetectionPainter
-from inrn_mm.visualization.report import COLOURS, ReportPage, picture_uri, plot_curves
+from tools.demo.page import ReportPage, picture_uri
 
 
 class Reader(HTMLParser):

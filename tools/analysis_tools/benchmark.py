@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 EXAMPLES = dict(
     distill="""--device cuda \\
@@ -20,7 +21,7 @@ NOTES = """
 What is compared runs in turn, A B A B, and ratios are medians over the
 rounds. A benchmark wants the machine for itself."""
 
-# the names in inrn_mm.benchmark, which takes seconds to import
+# the names in tools.benchmark, which takes seconds to import
 NETWORKS = [
     'INRN-S',
     'INRN-S flat',
@@ -206,13 +207,13 @@ def main():
     import torch
 
     import inrn_mm  # noqa: F401
-    from inrn_mm.benchmark.table import print_table
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
+    from tools.benchmark.table import print_table
 
     if args.threads:
         torch.set_num_threads(args.threads)
     with user_errors():
-        module = importlib.import_module(f'inrn_mm.benchmark.{args.command}')
+        module = importlib.import_module(f'tools.benchmark.{args.command}')
         result = module.run(args)
     print_table(result['rows'], module.COLUMNS)
     for key, value in result.items():
@@ -225,4 +226,5 @@ def main():
 
 
 if __name__ == '__main__':
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # tools.*
     main()

@@ -155,7 +155,7 @@ def run_options(config, args):
         return options  # without reading the config
     from mmengine.config import Config
 
-    from inrn_mm.engine.config_types import is_distiller
+    from inrn_mm.utils.config_types import is_distiller
 
     distilled = is_distiller(Config.fromfile(config).model)
     model = 'model.student.' if distilled else 'model.'
@@ -178,7 +178,7 @@ def count_parameters(config, options):
     from mmengine.config import Config, DictAction
     from mmengine.registry import MODELS, init_default_scope
 
-    from inrn_mm.engine.config_types import is_distiller
+    from inrn_mm.utils.config_types import is_distiller
 
     cfg = Config.fromfile(config)
     parser = argparse.ArgumentParser()
@@ -193,7 +193,7 @@ def count_parameters(config, options):
 
 def all_runs(args):
     """A run for each config and seed."""
-    from inrn_mm.engine.runs import Run
+    from tools.studies.training_runs import Run
 
     runs = []
     # seeds outside: a first table of all methods comes early
@@ -211,7 +211,7 @@ def all_runs(args):
 
 def write_tables(args, runs, counted=False):
     """Table and picture of the finished runs; returns the table."""
-    from inrn_mm.visualization.comparison import draw, markdown, read_run, summarize, write_csv
+    from tools.studies.training_comparison import draw, markdown, read_run, summarize, write_csv
 
     found, counts = [], {}
     for run in sorted(runs, key=lambda run: args.configs.index(run.config)):
@@ -239,7 +239,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # after parsing: these imports take seconds
-        from inrn_mm.engine.runs import train_all
+        from tools.studies.training_runs import train_all
 
         runs = all_runs(args)
         failed, late = train_all(
@@ -261,4 +261,5 @@ def main():
 
 
 if __name__ == '__main__':
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # tools.*
     main()

@@ -172,7 +172,7 @@ def main():
     parser.add_argument('--json', help='write the figures to this file too')
     args = parser.parse_args()
 
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         shape = tuple(args.shape) if args.shape else None

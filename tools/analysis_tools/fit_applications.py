@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
-sys.path.insert(0, str(TOOLS))
+sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
 from fit_arguments import CONFIGS, add_input_options, add_output_options  # noqa: E402
 
 EXAMPLES = """examples:
@@ -53,11 +53,11 @@ def parse_args():
 def main():
     args = parse_args()
     # after parsing: these imports take seconds
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        from inrn_mm.fitting import applications
         from inrn_mm.fitting.job import FitJob
+        from tools.studies import fit_applications as applications
 
         out = args.out or Path('work_dirs', f'{args.task}_{Path(args.input).stem}')
         default = 'inrn_video' if args.task == 'interpolate' else 'siren_image'

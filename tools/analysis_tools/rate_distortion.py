@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
-sys.path.insert(0, str(TOOLS))
+sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
 from fit_arguments import add_input_options, add_output_options  # noqa: E402
 
 EXAMPLES = """examples:
@@ -47,11 +47,11 @@ def parse_args():
 def main():
     args = parse_args()
     # after parsing: these imports take seconds
-    from inrn_mm.engine.user_error import user_errors
+    from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
         from inrn_mm.fitting.job import FitJob
-        from inrn_mm.fitting.rate_distortion import rate_distortion, summary
+        from tools.studies.rate_distortion import rate_distortion, summary
 
         out = args.out or Path('work_dirs', f'rd_{Path(args.input).stem}')
         names = (

@@ -1,5 +1,5 @@
 # Data, schedule and runtime of the demo: minutes on two CPU cores. The set is
-# made by `python -m inrn_mm.datasets.demo_coco`; its folder is
+# made by `python -m tools.demo.coco`; its folder is
 # work_dirs/demo/data or the environment's INRN_DEMO_ROOT.
 _base_ = [
     '../../_base_/coco_detection.py',

@@ -1,5 +1,5 @@
 # Data, schedule and runtime of the classification demo: seconds on two CPU
-# cores. The set is made by `python -m inrn_mm.datasets.digits`; its folder is
+# cores. The set is made by `python -m tools.demo.digits`; its folder is
 # work_dirs/demo-classification/data or the environment's INRN_DIGITS_ROOT.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 

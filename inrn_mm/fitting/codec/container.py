@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...engine.checkpoint_hook import AtomicBackend
+from ...engine.hooks.checkpoint_hook import AtomicBackend
 
 MAGIC, VERSION = b'INRN', 1
 PRELUDE, LENGTH = struct.Struct('<4sBII'), struct.Struct('<I')

@@ -1,0 +1,1 @@
+"""Studies: fits and trainings beside each other."""
