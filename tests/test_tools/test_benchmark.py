@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import runpy
+import sys
 import time
 from types import SimpleNamespace
 
@@ -204,6 +205,29 @@ def test_distill_needs_a_distiller(run_tool, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run_tool('analysis_tools/benchmark.py', 'distill', '--config', config)
     assert 'its model is no KnowledgeDistiller' in capsys.readouterr().err
+
+
+def test_operators(run_tool, tmp_path, tiny_coco, monkeypatch):
+    """Both kinds run in turn; here the compiled ones are ours, too."""
+    from inrn_mm.ops import extension
+    from tools.benchmark import operators
+
+    config = distilled(tmp_path, tiny_coco, STAGES)
+    monkeypatch.setattr(operators, 'find_operators', lambda: 'compiled')
+    monkeypatch.setitem(sys.modules, 'mmcv._ext', extension)
+    options = ['--config', config, '--size', 64, 64, '--batch', 1]
+    rows = result(run_tool, tmp_path, 'operators', *options)
+    assert {name for name, _ in rows} == {'compiled', 'torchvision'}
+    assert rows['compiled', None]['relative'] == 1
+
+
+def test_operators_need_compiled_ones(run_tool, monkeypatch, capsys):
+    from tools.benchmark import operators
+
+    monkeypatch.setattr(operators, 'find_operators', lambda: 'torchvision')
+    with pytest.raises(SystemExit):
+        run_tool('analysis_tools/benchmark.py', 'operators')
+    assert 'has no compiled operators of mmcv that run' in capsys.readouterr().err
 
 
 def test_scaling(run_tool, tmp_path, tiny_coco):

@@ -1,5 +1,5 @@
-"""Measure speed and memory: distillation, several processes, backbones,
-losses, fits, data."""
+"""Measure speed and memory: distillation, operators, several processes,
+backbones, losses, fits, data."""
 
 import argparse
 import importlib
@@ -12,6 +12,7 @@ EXAMPLES = dict(
     distill="""--device cuda \\
       --amp float16 --size 800 1333 --variants bfloat16 all""",
     scaling='--processes 2 --batch 1',
+    operators='--iters 15',
     backbone='--size 800 1333 --batch 1',
     losses='--shapes cifar --batch 64',
     fit='--networks INRN-S NeRV-S',
@@ -73,7 +74,10 @@ def make_parser() -> argparse.ArgumentParser:
     scaling = _command(
         commands, 'scaling', 'steps of several processes beside those of one', 5, (256, 256), 2
     )
-    for command in (distill, scaling):
+    operators = _command(
+        commands, 'operators', "mmcv's compiled operators beside torchvision's", 9, (256, 256), 2
+    )
+    for command in (distill, scaling, operators):
         command.add_argument(
             '--config',
             default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
@@ -129,7 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='NAME',
         help=f'networks to fit, of {_names(FITS)} (default: all)',
     )
-    for command in (distill, scaling, fit):
+    for command in (distill, scaling, operators, fit):
         command.add_argument(
             '--amp',
             choices=['float16', 'bfloat16'],
