@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import MessageHub, print_log
-from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
@@ -17,10 +16,11 @@ from .proposals import PROPOSALS, check_same_boxes, check_two_stage
 from .taps import Recorder, Tap
 from .teacher import FrozenTeacher, model_config, probe
 from .tokens import tokens_to_map
+from .view import StudentView
 
 
 @MODELS.register_module()
-class KnowledgeDistiller(BaseModel):
+class KnowledgeDistiller(StudentView):
     r"""Trains any student under any teacher (paper, Sec. 2.3, Eq. 3 and 4).
 
     .. math:: L = L_{task} + \sum_k w_k L_k
@@ -28,9 +28,8 @@ class KnowledgeDistiller(BaseModel):
     The task loss is whatever the student computes; each distillation loss
     compares layers of the student with layers of the teacher.
 
-    The wrapper is a second view of the student: it holds the very same
-    dictionaries of parameters, buffers and submodules, so names in
-    checkpoints and optimizers are those of the plain student, and a
+    The wrapper is a second view of the student (:class:`StudentView`): names
+    in checkpoints and optimizers are those of the plain student, and a
     checkpoint loads into the plain student's config. The losses' own
     parameters (align convolutions) are below ``distill_losses.`` beside them.
     The teacher is in none of these, see :class:`FrozenTeacher`. Prediction
@@ -79,6 +78,13 @@ class KnowledgeDistiller(BaseModel):
         ...     ])
     """
 
+    ratio_interval: int
+    teachers: dict[str, FrozenTeacher]
+    taps: list[list[tuple[Tap, Tap]]]
+    label_taps: list[Tap | None]
+    loss_names: list[list[str]]
+    _clone: list[Tap]
+
     def __init__(
         self,
         student: str | dict,
@@ -92,22 +98,11 @@ class KnowledgeDistiller(BaseModel):
         probe_size: tuple[int, int] = (64, 64),
         ratio_interval: int = 100,
     ) -> None:
-        super().__init__()
         student = model_config(student)
         if data_preprocessor is not None:
             student.setdefault('data_preprocessor', data_preprocessor)
-        student = MODELS.build(student)
-        if hasattr(student, 'distill_losses'):
-            raise ValueError(
-                f'{type(student).__name__} has distill_losses of '
-                'its own; a distiller cannot be distilled.'
-            )
-        # Not registered as a child: see the class's docstring.
-        object.__setattr__(self, 'student', student)
-        self._parameters = student._parameters
-        self._buffers = student._buffers
-        self._non_persistent_buffers_set = student._non_persistent_buffers_set
-        self._modules = student._modules
+        super().__init__(MODELS.build(student))
+        student = self.student
 
         self.ratio_interval = ratio_interval
         self.teachers = {
@@ -134,7 +129,7 @@ class KnowledgeDistiller(BaseModel):
         """Find the layers of all losses and make their connectors."""
         for loss in self.distill_losses:
             self._choose_teacher(loss)
-        self.taps: list[list[tuple[Tap, Tap]]] = [
+        self.taps = [
             [(Tap.parse(s, self.student), Tap.parse(t, self._net(loss))) for s, t in loss.pairs]
             for loss in self.distill_losses
         ]
@@ -415,15 +410,6 @@ class KnowledgeDistiller(BaseModel):
         self.training = mode
         self.student.train(mode)
         return self
-
-    def __getattr__(self, name: str) -> Any:
-        # what the wrapper does not have, the student does
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if 'student' not in self.__dict__:
-                raise
-            return getattr(self.student, name)
 
 
 def _teachers(teacher: str | dict | None, checkpoint: str | None) -> dict[str, dict]:
