@@ -9,6 +9,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from ..layers import INReBlock
+from .stage import Stage, Stem
 
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
@@ -51,8 +52,9 @@ class INRN(BaseModule):
             Defaults to None, the arch's.
         in_channels (int): Channels of the images. Defaults to 3.
         out_indices (int | Sequence[int], optional): Stages whose maps are
-            returned; negative ones count from the last.
-            Defaults to None, all stages.
+            returned; negative ones count from the last. Stages behind the
+            last of them are not built; weights of the whole network load
+            nevertheless. Defaults to None, all stages.
         frozen_stages (int): 0 freezes the stem, i the stem and the first i
             stages (parameters and norm statistics). Defaults to -1, none.
         norm_eval (bool): Keep all norm layers in eval mode while training.
@@ -88,7 +90,6 @@ class INRN(BaseModule):
         'm-uniform': dict(widths=[64, 128, 256, 512], depths=[4, 4, 3, 3]),
         'l-uniform': dict(widths=[128, 256, 512, 1024], depths=[4, 4, 3, 3]),
     }
-    stems = ('conv7', 'deep', 'conv3')
 
     def __init__(
         self,
@@ -119,14 +120,12 @@ class INRN(BaseModule):
         super().__init__(init_cfg)
         arch = self._parse_arch(arch)
         widths, depths = arch['widths'], arch['depths']
-        num_stages = len(depths)
-        compression = arch.get('compression', 2) if compression is None else compression
-
-        self.out_indices = self._parse_indices(out_indices, num_stages)
-        if not -1 <= frozen_stages <= num_stages:
+        self.num_stages = len(depths)
+        self.out_indices = self._parse_indices(out_indices, self.num_stages)
+        if not -1 <= frozen_stages <= self.num_stages:
             raise ValueError(
                 f'frozen_stages={frozen_stages} does not exist: the network '
-                f'has {num_stages} stages (-1 freezes nothing, 0 the stem).'
+                f'has {self.num_stages} stages (-1 freezes nothing, 0 the stem).'
             )
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -134,32 +133,60 @@ class INRN(BaseModule):
         self.out_channels = [widths[i] for i in self.out_indices]
 
         conv_cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.stem = self._make_stem(
-            stem or arch.get('stem', 'conv7'), in_channels, widths[0], conv_cfg
+        block_cfg = dict(
+            compression=arch.get('compression', 2) if compression is None else compression,
+            order=order,
+            kernel_size=kernel_size,
+            residual=residual,
+            with_cp=with_cp,
         )
-        rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
-        self.stages = nn.ModuleList()
-        for i in range(num_stages):
-            start = sum(depths[:i])
-            blocks = [
-                INReBlock(
-                    widths[i],
-                    compression=compression,
-                    order=order,
-                    kernel_size=kernel_size,
-                    residual=residual,
-                    drop_path_rate=rate,
-                    with_cp=with_cp,
-                    **conv_cfg,
-                )
-                for rate in rates[start : start + depths[i]]
-            ]
-            if i > 0:
-                blocks.insert(0, _conv(widths[i - 1], widths[i], 3, 2, conv_cfg))
-            self.stages.append(nn.Sequential(*blocks))
+        self.stem = Stem(stem or arch.get('stem', 'conv7'), in_channels, widths[0], conv_cfg)
+        rates = torch.linspace(0, drop_path_rate, sum(depths), device='cpu').split(list(depths))
+        self.stages = nn.ModuleList(
+            Stage(widths[i - 1] if i else None, widths[i], rates[i].tolist(), conv_cfg, **block_cfg)
+            # a stage behind the last one asked for would learn nothing
+            for i in range(self.out_indices[-1] + 1)
+        )
         # as in mmdet's ResNet: where each stage's map comes from
-        self.res_layers = [f'stages.{i}' for i in range(num_stages)]
+        self.res_layers = [f'stages.{i}' for i in range(len(self.stages))]
         self._freeze_stages()
+
+    @property
+    def feature_info(self) -> list[dict]:
+        """Channels (``num_chs``), stride (``reduction``) and ``module`` of
+        each map that is returned, under timm's names."""
+        stride, infos = self.stem.stride, []
+        for i, stage in enumerate(self.stages):
+            stride *= stage.stride
+            if i in self.out_indices:
+                channels = self.out_channels[len(infos)]
+                infos.append(dict(num_chs=channels, reduction=stride, module=f'stages.{i}'))
+        return infos
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Get the depth of a parameter, for layer-wise learning rates.
+
+        The stem has depth 0, each block one more than the block before it; a
+        transition has the depth of the first block behind it.
+
+        Args:
+            param_name (str): Name of the parameter.
+            prefix (str): Prefix of the backbone's names; what has another,
+                such as a head, comes last. Defaults to ``''``.
+
+        Returns:
+            tuple[int, int]: The depth, and the number of depths.
+        """
+        counts = [stage.num_blocks for stage in self.stages]
+        last = sum(counts) + 1
+        if not param_name.startswith(prefix):
+            return last, last + 1
+        part, stage, block = (param_name[len(prefix) :].split('.') + ['', ''])[:3]
+        if part != 'stages':
+            return 0, last + 1
+        stage = int(stage)
+        block = max(int(block) + 1 - (self.stages[stage].stride > 1), 1)
+        return sum(counts[:stage]) + block, last + 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features.
@@ -174,8 +201,7 @@ class INRN(BaseModule):
         """
         x = self.stem(x)
         outs = []
-        # stages behind the last one asked for are not run
-        for i, stage in enumerate(self.stages[: max(self.out_indices) + 1]):
+        for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in self.out_indices:
                 outs.append(x)
@@ -197,6 +223,13 @@ class INRN(BaseModule):
                 )
                 if norm is not None:
                     nn.init.zeros_(norm.weight)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        """Load, also of the whole network's weights, the stages that are there."""
+        behind = tuple(f'{prefix}stages.{i}.' for i in range(len(self.stages), self.num_stages))
+        for key in [key for key in state_dict if key.startswith(behind)]:
+            del state_dict[key]
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def train(self, mode: bool = True) -> 'INRN':
         """Set the mode; frozen stages and, if asked, norms stay in eval."""
@@ -281,28 +314,3 @@ class INRN(BaseModule):
                     f'exist: the network has stages 0 to {num_stages - 1}.'
                 )
         return tuple(sorted({i % num_stages for i in out_indices}))
-
-    @classmethod
-    def _make_stem(cls, stem: str, in_channels: int, width: int, conv_cfg: dict) -> nn.Sequential:
-        if stem == 'conv7':
-            return nn.Sequential(_conv(in_channels, width, 7, 2, conv_cfg), nn.MaxPool2d(3, 2, 1))
-        if stem == 'deep':
-            return nn.Sequential(
-                _conv(in_channels, width // 2, 3, 2, conv_cfg),
-                _conv(width // 2, width // 2, 3, 1, conv_cfg),
-                _conv(width // 2, width, 3, 1, conv_cfg),
-                nn.MaxPool2d(3, 2, 1),
-            )
-        if stem == 'conv3':
-            return nn.Sequential(_conv(in_channels, width, 3, 1, conv_cfg))
-        raise ValueError(f"Unknown stem '{stem}': choose one of {list(cls.stems)}.")
-
-
-def _conv(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int, conv_cfg: dict
-) -> nn.Module:
-    from mmcv.cnn import ConvModule  # late import, see INReBlock
-
-    return ConvModule(
-        in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, **conv_cfg
-    )

@@ -138,11 +138,13 @@ class INReBlock(BaseModule):
 
     @contextmanager
     def _recomputing(self) -> Iterator[None]:
-        """A batch counts once in the statistics of the batch norms."""
+        """Keep the statistics of the batch norms: they have seen the batch."""
         norms = [m for m in self.modules() if isinstance(m, _BatchNorm)]
         kept = [(m.momentum, m.num_batches_tracked) for m in norms]
-        for norm in norms:
-            norm.momentum, norm.num_batches_tracked = 0.0, None
+        for norm, (_, count) in zip(norms, kept):
+            # SyncBN wants a counter: it gets one that is thrown away
+            norm.momentum = 0.0
+            norm.num_batches_tracked = None if count is None else count.clone()
         try:
             yield
         finally:

@@ -55,10 +55,107 @@ def test_out_indices():
     model = INRN(TINY, out_indices=(1, -1))
     assert model.out_indices == (1, 3) and model.out_channels == [16, 32]
     assert [x.shape[1] for x in model(torch.rand(2, 3, 32, 32))] == [16, 32]
-    # later stages are not run
-    model = INRN(TINY, out_indices=1)
-    model.stages[2] = None
-    assert len(model(torch.rand(2, 3, 32, 32))) == 1
+
+
+@pytest.mark.parametrize('out_indices', [1, (0, 2), None])
+def test_no_stage_is_built_that_does_not_run(out_indices):
+    """DDP would wait for the gradients of its parameters."""
+    model = INRN(TINY, out_indices=out_indices)
+    sum(x.square().mean() for x in model(torch.rand(2, 3, 32, 32))).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    assert len(model.stages) == len(model.res_layers) == model.out_indices[-1] + 1
+
+
+def test_weights_of_the_whole_network_load_into_its_first_stages():
+    whole = INRN(TINY)
+    model = nn.Sequential(INRN(TINY, out_indices=1, frozen_stages=4))
+    state = {f'0.{key}': value for key, value in whole.state_dict().items()}
+    model.load_state_dict(state)  # strict
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, state[key])
+    with pytest.raises(RuntimeError, match='Unexpected key'):
+        model.load_state_dict({**state, '0.stages.4.0.weight': torch.zeros(1)})
+
+
+@pytest.mark.parametrize('arch, stem', [('s', None), ('m', None), ('m', 'deep'), (TINY, 'conv3')])
+def test_feature_info_tells_channels_and_strides(arch, stem):
+    model = INRN(arch, stem=stem, out_indices=(0, 2)).eval()
+    outs = model(torch.rand(1, 3, 64, 64))
+    assert [(x.shape[1], 64 // x.shape[2]) for x in outs] == [
+        (info['num_chs'], info['reduction']) for info in model.feature_info
+    ]
+    assert [info['module'] for info in model.feature_info] == ['stages.0', 'stages.2']
+
+
+def test_layer_depths():
+    """Later layers learn faster; transitions with the block behind them."""
+    model = INRN(TINY)  # five blocks
+    depth = {n: model.get_layer_depth(f'backbone.{n}', 'backbone.')[0] for n in model.state_dict()}
+    assert list(depth.values()) == sorted(depth.values())
+    assert depth['stem.0.conv.weight'] == 0
+    assert depth['stages.0.0.layers.0.conv.weight'] == 1
+    assert depth['stages.2.0.conv.weight'] == depth['stages.2.1.layers.0.conv.weight'] == 3
+    assert depth['stages.2.2.layers.0.conv.weight'] == 4
+    assert model.get_layer_depth('head.fc.weight', 'backbone.') == (6, 7)
+
+
+def test_layer_wise_learning_rates():
+    pytest.importorskip('mmpretrain')
+    init_default_scope('mmpretrain')
+    from mmengine.optim import build_optim_wrapper
+
+    model = MODELS.build(
+        dict(
+            type='mmpretrain.ImageClassifier',
+            backbone=dict(type='INRN', arch=TINY, out_indices=3),
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=3, in_channels=32),
+        )
+    )
+    wrapper = build_optim_wrapper(
+        model,
+        dict(
+            optimizer=dict(type='SGD', lr=1.0, weight_decay=0.1),
+            constructor='LearningRateDecayOptimWrapperConstructor',
+            paramwise_cfg=dict(layer_decay_rate=0.5),
+        ),
+    )
+    rates = {id(p): group['lr'] for group in wrapper.param_groups for p in group['params']}
+    assert rates[id(model.head.fc.weight)] == 1
+    assert rates[id(model.backbone.stages[3][1].layers[0].conv.weight)] == 0.5
+    assert rates[id(model.backbone.stem[0].conv.weight)] == 0.5**6
+
+
+@pytest.mark.parametrize('norm', ['BN', 'SyncBN'])
+def test_checkpointing_is_exact_under_the_norms_of_detectors(norm):
+    """Outputs, gradients and statistics, over two steps."""
+    states = []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        model = INRN(TINY, norm_cfg=dict(type=norm), with_cp=with_cp)
+        model.init_weights()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            sum(x.square().mean() for x in model(torch.rand(2, 3, 32, 32))).backward()
+            optimizer.step()
+        states.append(model.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    assert states[1]['stages.0.0.layers.0.bn.num_batches_tracked'] == 2
+
+
+# names and shapes of released checkpoints
+KEYS = """
+    stem.0.conv.weight(8,3,7,7) stem.0.bn.weight(8,)
+    stages.0.0.layers.0.conv.weight(4,8,1,1) stages.0.0.layers.2.bn.bias(8,)
+    stages.1.0.conv.weight(16,8,3,3) stages.1.0.bn.running_var(16,)
+    stages.2.2.layers.1.conv.weight(8,8,3,3) stages.3.1.layers.2.bn.num_batches_tracked()
+"""
+
+
+def test_names_of_weights_stay():
+    names = {f'{k}{tuple(v.shape)}'.replace(' ', '') for k, v in INRN(TINY).state_dict().items()}
+    assert len(names) == 114 and set(KEYS.split()) <= names
 
 
 @pytest.mark.parametrize('frozen', [-1, 0, 2])
