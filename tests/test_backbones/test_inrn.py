@@ -4,7 +4,8 @@ import io
 
 import pytest
 import torch
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from inrn_mm.backbones import INRN
@@ -101,25 +102,20 @@ def test_layer_depths():
 
 def test_layer_wise_learning_rates():
     pytest.importorskip('mmpretrain')
-    init_default_scope('mmpretrain')
-    from mmengine.optim import build_optim_wrapper
-
-    model = MODELS.build(
-        dict(
-            type='mmpretrain.ImageClassifier',
-            backbone=dict(type='INRN', arch=TINY, out_indices=3),
-            neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=3, in_channels=32),
-        )
+    model = dict(
+        type='ImageClassifier',
+        backbone=dict(type='INRN', arch=TINY, out_indices=3),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=3, in_channels=32),
     )
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            optimizer=dict(type='SGD', lr=1.0, weight_decay=0.1),
-            constructor='LearningRateDecayOptimWrapperConstructor',
-            paramwise_cfg=dict(layer_decay_rate=0.5),
-        ),
+    optimizer = dict(
+        optimizer=dict(type='SGD', lr=1.0, weight_decay=0.1),
+        constructor='LearningRateDecayOptimWrapperConstructor',
+        paramwise_cfg=dict(layer_decay_rate=0.5),
     )
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(model)
+        wrapper = build_optim_wrapper(model, optimizer)
     rates = {id(p): group['lr'] for group in wrapper.param_groups for p in group['params']}
     assert rates[id(model.head.fc.weight)] == 1
     assert rates[id(model.backbone.stages[3][1].layers[0].conv.weight)] == 0.5
@@ -205,10 +201,10 @@ def test_arguments_reach_the_blocks():
 @pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmpretrain'])
 def test_found_from_every_scope(scope):
     pytest.importorskip(scope)
-    init_default_scope(scope)
-    for name in ('INRN', 'inrn_mm.INRN'):
-        assert type(MODELS.build(dict(type=name, arch=TINY))) is INRN
-    assert type(MODELS.build(dict(type='INReBlock', in_channels=8))) is INReBlock
+    with DefaultScope.overwrite_default_scope(scope):
+        for name in ('INRN', 'inrn_mm.INRN'):
+            assert type(MODELS.build(dict(type=name, arch=TINY))) is INRN
+        assert type(MODELS.build(dict(type='INReBlock', in_channels=8))) is INReBlock
 
 
 def test_every_parameter_gets_a_gradient():
