@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from .norm import apply_norm
+
 
 @MODELS.register_module()
 class AttentionFusion(nn.Module):
@@ -64,11 +66,11 @@ class AttentionFusion(nn.Module):
             ``(N, out, *size)``, and the fused ones for the next stage
             ``(N, mid, *size)``.
         """
-        x = self.reduce(x.to(self.reduce[0].weight.dtype))
+        x = apply_norm(self.reduce[1], self.reduce[0](x.to(self.reduce[0].weight.dtype)))
         if self.gates is not None:
             deeper = F.interpolate(deeper, x.shape[-2:], mode='nearest')
             gates = self.gates(torch.cat([x, deeper], 1)).sigmoid()
             x = x * gates[:, :1] + deeper * gates[:, 1:]
         if x.shape[-2:] != tuple(size):
             x = F.interpolate(x, tuple(size), mode='nearest')
-        return self.expand(x), x
+        return apply_norm(self.expand[1], self.expand[0](x)), x

@@ -6,6 +6,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from .align import resize_like
+from .norm import apply_norm
 
 
 @MODELS.register_module()
@@ -63,4 +64,4 @@ class HintRegressor(nn.Module):
             Tensor: ``(N, C_t, H', W')``.
         """
         x = self.conv(student.to(self.conv.weight.dtype))
-        return resize_like(self.act(self.norm(x)), teacher)
+        return resize_like(self.act(apply_norm(self.norm, x)), teacher)

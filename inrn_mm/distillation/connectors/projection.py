@@ -7,6 +7,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from .align import resize_like
+from .norm import apply_norm
 
 
 @MODELS.register_module()
@@ -46,5 +47,5 @@ class NormedConv(nn.Module):
         Returns:
             Tensor: ``(N, C_t, H', W')``.
         """
-        x = self.norm(self.conv(student.to(self.conv.weight.dtype)))
+        x = apply_norm(self.norm, self.conv(student.to(self.conv.weight.dtype)))
         return resize_like(x, teacher)

@@ -116,6 +116,12 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             net (nn.Module, optional): The whole teacher. Defaults to None.
         """
 
+    def __call__(self, student: list[Tensor], teacher: list[Tensor], *args, **kwargs) -> list:
+        """Compute the loss; NaN or Inf of the teacher makes its terms and their
+        gradients NaN, where a norm, a margin or a softmax would hide it."""
+        terms = super().__call__(student, teacher, *args, **kwargs)
+        return [term * _soundness(x) for term, x in zip(terms, teacher)]
+
     @abstractmethod
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
@@ -130,3 +136,11 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         Returns:
             list[Tensor]: An unweighted scalar for each pair.
         """
+
+
+def _soundness(x: Tensor) -> Tensor | float:
+    """One, or NaN for a tensor with a value that is not finite."""
+    if not x.numel():
+        return 1.0
+    low, high = torch.aminmax(x.detach())
+    return 1 + low.float() * 0 + high.float() * 0

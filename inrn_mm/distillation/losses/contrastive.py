@@ -253,12 +253,12 @@ class ContrastiveLoss(DistillLoss):
         return loss.detach() + ((v - v.detach()) * gradient).sum()
 
     def _normalize(self, scores: Tensor, normalizer: Tensor) -> Tensor:
-        """Z, from the first batch of all ranks."""
+        """Z, from the first batch of all ranks whose scores are finite."""
         fresh = scores.mean() * self.num_samples
-        if not self._agreed:
-            all_reduce(fresh, 'mean')
-        normalizer.copy_(torch.where(normalizer < 0, fresh, normalizer))
-        return normalizer.float().clone()
+        all_reduce(fresh, 'mean')
+        value = torch.where(normalizer < 0, fresh, normalizer)
+        normalizer.copy_(torch.where(value.isfinite(), value, normalizer))
+        return value.float()
 
     @torch.no_grad()
     def remember(self, memory: Tensor, index: Tensor, v: Tensor) -> None:
@@ -274,8 +274,11 @@ class ContrastiveLoss(DistillLoss):
         # every rank: they would drift apart otherwise.
         copies = index[:, None] == index
         v = v[(copies * torch.arange(len(index), device=v.device)).amax(1)]
-        moved = memory[index] * self.momentum + v * (1 - self.momentum)
-        memory[index] = F.normalize(moved.float()).to(memory.dtype)
+        old = memory[index]
+        moved = F.normalize((old * self.momentum + v * (1 - self.momentum)).float())
+        # a batch that overflows under a loss scaler is not remembered
+        finite = v.isfinite().all(1, keepdim=True)
+        memory[index] = torch.where(finite, moved.to(memory.dtype), old)
 
     @staticmethod
     def _gather(x: Tensor) -> Tensor:

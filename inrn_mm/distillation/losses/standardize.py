@@ -16,12 +16,13 @@ def center(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
     Returns:
         tuple[Tensor, Tensor]: ``x`` without its mean, and where ``x`` varies
-        (not only by rounding), with ``dim`` kept as 1.
+        (not only by rounding; NaN varies, so that it is not lost), with
+        ``dim`` kept as 1.
     """
     centered = x - x.mean(dim, keepdim=True)
     scale = x.detach().abs().amax(dim, keepdim=True)
     spread = centered.detach().abs().amax(dim, keepdim=True)
-    return centered, spread > _ROUNDING * scale
+    return centered, ~(spread <= _ROUNDING * scale)
 
 
 def standardize(x: Tensor, dim: int, eps: float, unbiased: bool = False) -> Tensor:

@@ -143,6 +143,39 @@ def test_autocast_runs_connectors_only(cfg):
 
 
 @each
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_what_is_not_finite_in_the_teacher_is_passed_on(cfg, value):
+    """So that the run stops: one element of each pair's features."""
+    for i in range(len(cfg['pairs'])):
+        loss, student, teacher, samples = build(cfg)
+        teacher[i].view(-1)[3] = value
+        terms = loss([s.requires_grad_() for s in student], teacher, samples)
+        assert not terms[i].isfinite()
+        terms[i].backward()
+        assert not student[i].grad.isfinite().all()
+
+
+@each
+def test_a_last_batch_of_one(cfg):
+    """A lone 1x1 map, which the plain student trains with."""
+    loss, student, teacher, samples = build(cfg)
+    student, teacher = (
+        [x[:1, :, :1, :1] if x.dim() == 4 else x[:1] for x in side] for side in (student, teacher)
+    )
+    before = copy.deepcopy(loss.state_dict())
+    student = [s.requires_grad_() for s in student]
+    terms = loss(student, teacher, samples[:1])
+    sum(terms).backward()
+    assert all(term.isfinite() for term in terms)
+    # a value alone says nothing of the spread
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in loss.state_dict().items()
+        if 'running' in name
+    )
+
+
+@each
 def test_build_is_deterministic(cfg):
     first, second = (build(cfg)[0].state_dict() for _ in range(2))
     assert list(first) == list(second)

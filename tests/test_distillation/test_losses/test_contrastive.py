@@ -1,5 +1,7 @@
 """CRD: scores against memories of all samples."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -269,3 +271,26 @@ def test_dense_maps_are_refused():
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         contrastive(**kwargs)
+
+
+@pytest.mark.parametrize('first', [True, False])
+@pytest.mark.parametrize('value', [float('inf'), float('nan')])
+def test_a_batch_that_overflows_is_forgotten(first, value):
+    """A loss scaler skips its step; the memories and Z stay good."""
+    loss = contrastive(negatives='exact')
+    student, teacher = features((4, 5)), features((4, 7), seed=1)
+    if not first:
+        loss(student, teacher, samples(range(4)))
+    before = copy.deepcopy(loss.state_dict())
+    bad = [torch.full_like(teacher[0], value)]
+    assert not loss(student, bad, samples(range(8, 12)))[0].isfinite()
+    assert all(buffer.isfinite().all() for buffer in loss.buffers())
+    assert torch.equal(loss.teacher_memory, before['teacher_memory'])
+    # one sample of a batch
+    mixed = teacher[0].clone()
+    mixed[1] = value
+    loss(student, [mixed], samples(range(12, 16)))
+    moved = (loss.teacher_memory[0] != before['teacher_memory'][0]).any(1)
+    assert moved[12:16].tolist() == [True, False, True, True]
+    assert loss(student, teacher, samples(range(4, 8)))[0].isfinite()
+    assert (loss.normalizers > 0).all()
