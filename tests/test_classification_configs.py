@@ -105,7 +105,7 @@ def test_layers_of_a_method_exist(path, quick_init):
     (loss,) = model.distill_losses
     if isinstance(loss, OverhaulLoss):
         loss.attach_teacher([None] * 4, model.teacher.net)
-    assert len(model.loss_names[0]) == len(loss.pairs)
+    assert len(model.bound[0].names) == len(loss.pairs)
 
 
 @pytest.mark.parametrize(

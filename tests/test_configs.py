@@ -70,7 +70,7 @@ def test_distilled_model_builds(path, quick_init):
     # caffe-style weights: BGR, std 1
     assert teacher.data_preprocessor.std.flatten().tolist() == [1, 1, 1]
     assert not model.teacher.inputs.is_identity
-    assert len(model.loss_names[0]) == 4
+    assert len(model.bound[0].names) == 4
     for align, width in zip(model.distill_losses[0].align, (256, 512, 1024, 2048)):
         assert align.conv.out_channels == width
 
@@ -165,8 +165,8 @@ def test_layers_of_a_method_exist(path, quick_init):
     if isinstance(loss, OverhaulLoss):
         # the norms named exist and fit the features
         loss.attach_teacher([None] * 4, model.teacher.net)
-        assert [s.index for s, _ in model.taps[0]] == [None] * 4
-    assert len(model.loss_names[0]) == len(loss.pairs)
+        assert [s.index for s, _ in model.bound[0].taps] == [None] * 4
+    assert len(model.bound[0].names) == len(loss.pairs)
 
 
 def test_heads_that_begin_as_the_teachers():

@@ -1,21 +1,23 @@
 """The distillation wrapper."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from mmengine.logging import MessageHub, print_log
 from mmengine.registry import MODELS
-from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from .bound import BoundLoss
+from .configs import model_config, teacher_configs
 from .gradient_ratios import gradient_ratios
-from .losses import DistillLoss
-from .proposals import PROPOSALS, check_same_boxes, check_two_stage
-from .taps import Recorder, Tap
-from .teacher import FrozenTeacher, model_config, probe
-from .tokens import tokens_to_map
+from .layouts import Size
+from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
+from .proposals import PROPOSALS
+from .recorder import Features, Recorder
+from .taps import Tap
+from .teacher import FrozenTeacher
 from .view import StudentView
 
 
@@ -40,7 +42,11 @@ class KnowledgeDistiller(StudentView):
             or ``'mmdet::...'``) that has one.
         teacher (str | dict, optional): Likewise. Several teachers are a dict
             of names, ``dict(big=dict(model=..., checkpoint=...), vit=...)``,
-            and each loss says which one it takes by its ``teacher``.
+            and each loss says which one it takes by its ``teacher``. Beside
+            ``model`` and ``checkpoint`` it may have ``options`` and a
+            ``data_preprocessor``, for a network that names none. A network
+            that is no mm model, such as ``dict(type='mmdet.ResNet', ...)`` or
+            ``dict(type='torchvision.models.resnet50')``, will do.
             Defaults to None, for losses with ``teacher='self'`` only.
         teacher_checkpoint (str, optional): Path or URL of the teacher's
             weights, read when training begins. Defaults to None.
@@ -54,11 +60,13 @@ class KnowledgeDistiller(StudentView):
         allow_pickle (bool): Load a teacher checkpoint that holds pickled
             objects, which can run code; only for files you trust.
             Defaults to False.
-        data_preprocessor (dict, optional): Given to a student that names none
-            of its own; mmpretrain's configs have it beside the model.
-            Defaults to None.
+        data_preprocessor (dict, optional): Given to a student and to teachers
+            that name none of their own; mmpretrain's configs have it beside
+            the model. Defaults to None: such a teacher sees the images as
+            the student does.
         probe_size (tuple[int]): Height and width of the blank image that
-            tells the shapes of the features. Defaults to (64, 64).
+            tells the shapes of the features; networks of a fixed size are
+            asked for theirs. Defaults to (64, 64).
         ratio_interval (int): Every so many iterations ``grad_ratio_*`` is
             logged for each loss, the norm of its gradient at the student's
             layer over that of the task's; 0 never does. Defaults to 100.
@@ -80,10 +88,9 @@ class KnowledgeDistiller(StudentView):
 
     ratio_interval: int
     teachers: dict[str, FrozenTeacher]
-    taps: list[list[tuple[Tap, Tap]]]
-    label_taps: list[Tap | None]
-    loss_names: list[list[str]]
+    bound: list[BoundLoss]
     _clone: list[Tap]
+    _grids: set[str]
 
     def __init__(
         self,
@@ -99,119 +106,74 @@ class KnowledgeDistiller(StudentView):
         ratio_interval: int = 100,
     ) -> None:
         student = model_config(student)
+        shared = None
         if data_preprocessor is not None:
-            student.setdefault('data_preprocessor', data_preprocessor)
+            if student.get('data_preprocessor'):
+                shared = data_preprocessor
+            else:  # and a teacher without one sees what the student does
+                student['data_preprocessor'] = data_preprocessor
         super().__init__(MODELS.build(student))
-        student = self.student
-
+        if getattr(self.student, 'data_preprocessor', None) is None:
+            raise ValueError(
+                f'The student {type(self.student).__name__} is no model that can be trained, it '
+                'has neither a data_preprocessor nor a loss: give a detector or classifier '
+                'with it as the backbone.'
+            )
         self.ratio_interval = ratio_interval
         self.teachers = {
             name: FrozenTeacher(
+                student_inputs=self.student.data_preprocessor,
                 allow_random=allow_random_teacher,
                 allow_pickle=allow_pickle,
-                **{'options': teacher_options, **cfg},
+                **{'options': teacher_options, 'data_preprocessor': shared, **cfg},
             )
-            for name, cfg in _teachers(teacher, teacher_checkpoint).items()
+            for name, cfg in teacher_configs(teacher, teacher_checkpoint).items()
         }
-        for each in self.teachers.values():
-            each.adapt_inputs(student.data_preprocessor)
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
             self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in distill_losses)
-            self._connect(probe_size)
+            self._bind(probe_size)
 
     @property
     def teacher(self) -> FrozenTeacher:
         """The first teacher."""
         return next(iter(self.teachers.values()))
 
-    def _connect(self, probe_size: tuple[int, int]) -> None:
+    def _bind(self, probe_size: Size) -> None:
         """Find the layers of all losses and make their connectors."""
-        for loss in self.distill_losses:
-            self._choose_teacher(loss)
-        self.taps = [
-            [(Tap.parse(s, self.student), Tap.parse(t, self._net(loss))) for s, t in loss.pairs]
-            for loss in self.distill_losses
-        ]
-        for loss, pairs in zip(self.distill_losses, self.taps):
-            if loss.teacher != 'self':
-                check_same_boxes(sum(pairs, ()), loss.same_proposals)
-        self.label_taps = [
-            loss.label_layer and Tap.parse(loss.label_layer, self.student)
-            for loss in self.distill_losses
-        ]
-        self.loss_names = self._name_losses()
-
-        meta = dict(
-            img_shape=probe_size,
-            ori_shape=probe_size,
-            pad_shape=probe_size,
-            batch_input_shape=probe_size,
-            scale_factor=(1.0, 1.0),
-        )
-        image = torch.zeros(1, 3, *probe_size)
-        batch = image, [BaseDataElement(metainfo=meta)]
-        active = range(len(self.taps))
-        student, _, self._clone = probe(self.student, self._student_taps(active), *batch)
-        found = {
-            name: teacher.probe(self._teacher_taps(active, name), *batch)
-            for name, teacher in self.teachers.items()
-        }
-        found['self'] = student
-        for loss, pairs in zip(self.distill_losses, self.taps):
-            features = zip(
-                *(_alike(student[s], found[loss.teacher][t], probe_size) for s, t in pairs)
-            )
-            loss.build(*([x.shape for x in side] for side in features))
-
-    def _choose_teacher(self, loss: DistillLoss) -> None:
-        names = [*self.teachers, 'self']
-        if loss.teacher is None:
-            if len(self.teachers) != 1:
-                raise ValueError(
-                    f'{type(loss).__name__} must say which teacher it takes, '
-                    f'by teacher= one of {names}.'
-                )
-            loss.teacher = names[0]
-        if loss.teacher not in names:
-            raise ValueError(
-                f"{type(loss).__name__} takes the teacher '{loss.teacher}', "
-                f'which is not there; choose one of {names}.'
-            )
-        if loss.same_proposals:
-            check_two_stage(self.student, self._net(loss))
-
-    def _net(self, loss: DistillLoss) -> nn.Module:
-        """The network that a loss's second layers are in."""
-        return self.student if loss.teacher == 'self' else self.teachers[loss.teacher].net
-
-    def _student_taps(self, active: Sequence[int]) -> list[Tap]:
-        taps = [s for i in active for s, _ in self.taps[i]]
-        return taps + [
-            t for i in active if self.distill_losses[i].teacher == 'self' for _, t in self.taps[i]
-        ]
-
-    def _teacher_taps(self, active: Sequence[int], name: str) -> list[Tap]:
-        return [
-            t for i in active if self.distill_losses[i].teacher == name for _, t in self.taps[i]
-        ]
-
-    def _name_losses(self) -> list[list[str]]:
-        names = []
-        for loss in self.distill_losses:
-            names.append(
-                [
-                    f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s)
-                    for s, _ in loss.pairs
-                ]
-            )
-        flat = sum(names, [])
-        for name in flat:
-            if flat.count(name) > 1:
+        nets = {name: teacher.net for name, teacher in self.teachers.items()}
+        self.bound = [BoundLoss(loss, self.student, nets) for loss in self.distill_losses]
+        names = [name for bound in self.bound for name in bound.names]
+        for name in names:
+            if names.count(name) > 1:
                 raise ValueError(
                     f"Two distillation losses are called '{name}'; give one of them another `name`."
                 )
-        return names
+        taps = self._student_taps(self.bound)
+        sizes = [probe_size, *named_sizes(self.student), *USUAL_SIZES]
+        seen = probe_blank(self.student, taps, sizes, likely_channels(self.student))
+        own, others = {seen.size: seen}, dict(self=seen)
+        for name, teacher in self.teachers.items():
+            theirs = _taps(bound.teacher_taps for bound in self.bound if bound.teacher == name)
+            other = others[name] = teacher.probe(theirs, seen.size, seen.channels)
+            if teacher.sizes.fixed and other.size not in own:
+                own[other.size] = self._at_size(other.size, seen, taps)
+        for bound in self.bound:
+            other = others[bound.teacher]
+            bound.build(own.get(other.size, seen), other)
+        self._clone = seen.clone
+        self._grids = set().union(*(probe.grids for probe in own.values()))
+
+    def _at_size(self, size: Size, seen: Probe, taps: Sequence[Tap]) -> Probe:
+        """Features from images of a teacher's size, if the student takes them."""
+        try:
+            return probe_blank(self.student, taps, [size], [seen.channels])
+        except TapUnreached:
+            return seen
+
+    @staticmethod
+    def _student_taps(bound: Iterable[BoundLoss]) -> list[Tap]:
+        return _taps(each.student_taps for each in bound)
 
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
@@ -241,58 +203,57 @@ class KnowledgeDistiller(StudentView):
             the log only, the unweighted ``raw_{name}.{layer}`` where that
             differs, and at an interval ``grad_ratio_{name}.{layer}``.
         """
-        weights = [loss.current_weights() for loss in self.distill_losses]
-        active = [i for i, w in enumerate(weights) if any(w)]
+        weights = {bound: bound.loss.current_weights() for bound in self.bound}
+        active = [bound for bound in self.bound if any(weights[bound])]
         features = self._teacher_features(active, inputs, data_samples)
-        with Recorder(
-            self.student, self._student_taps(active) + self._extra_taps(active), clone=self._clone
-        ) as recorder:
+        with self._recorder(active) as recorder:
             losses = dict(self.student(inputs, data_samples, mode='loss'))
         student = recorder.features
+        student.size = tuple(inputs.shape[-2:])
         if torch.is_grad_enabled():
             self._require_gradients(active, recorder)
         features.update(self._teacher_features(active, inputs, data_samples, student))
-        features['self'] = {tap: [x.detach() for x in calls] for tap, calls in student.items()}
+        features['self'] = student.detach()
 
-        ratios = (
+        terms = {
+            bound: bound.terms(student, features[bound.teacher], data_samples)
+            if bound in active
+            else bound.idle_terms(inputs)
+            for bound in self.bound
+        }
+        task = self.parse_losses(losses)[0] if self._ratios_due() else None
+        for bound in self.bound:
+            for name, weight, term in zip(bound.names, weights[bound], terms[bound]):
+                losses[f'loss_{name}'] = weight * term
+                if not bound.loss.unweighted:
+                    losses[_quiet('raw', name)] = term.detach()
+        if task is not None:
+            losses.update(self._gradient_ratios(active, losses, student, task))
+        return losses
+
+    def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
+        """Record what losses want of the student."""
+        taps = self._student_taps(active)
+        taps += [bound.label_tap for bound in active if bound.label_tap]
+        if any(bound.loss.same_proposals for bound in active):
+            taps.append(PROPOSALS)
+        return Recorder(self.student, taps, clone=self._clone, grids=self._grids)
+
+    def _ratios_due(self) -> bool:
+        return (
             bool(self.ratio_interval)
             and torch.is_grad_enabled()
             and MessageHub.get_current_instance().get_info('iter', 1) % self.ratio_interval == 0
         )
-        task = self.parse_losses(losses)[0] if ratios else None
-        compared = {}
-        for i, loss in enumerate(self.distill_losses):
-            if i in active:
-                samples = data_samples
-                if self.label_taps[i] is not None:
-                    samples = [BaseDataElement(gt_label=x) for x in student[self.label_taps[i]]]
-                terms = self._terms(
-                    loss, self.taps[i], student, features[loss.teacher], samples, inputs.shape[-2:]
-                )
-            else:
-                # Parameters of an idle loss still get a (zero) gradient, or
-                # DDP would wait for it.
-                zero = sum((p.sum() * 0 for p in loss.parameters()), inputs.new_zeros(()))
-                terms = [zero] * len(loss.pairs)
-            for name, weight, term, (tap, _) in zip(
-                self.loss_names[i], weights[i], terms, self.taps[i]
-            ):
-                losses[f'loss_{name}'] = weight * term
-                if not loss.unweighted:
-                    losses[_quiet('raw', name)] = term.detach()
-                if ratios and i in active:
-                    compared[_quiet('grad_ratio', name)] = (losses[f'loss_{name}'], student[tap][0])
-        if compared:
-            losses.update(self._gradient_ratios(compared, task))
-        return losses
 
-    def _require_gradients(self, active: Sequence[int], recorder: Recorder) -> None:
+    @staticmethod
+    def _require_gradients(active: Sequence[BoundLoss], recorder: Recorder) -> None:
         """See that the losses can teach the layers that they compare.
 
         mmdet's and mmpretrain's blocks with ``with_cp=True`` run without
         autograd, and again in the backward pass.
         """
-        lost = recorder.without_grad.intersection(tap for i in active for tap, _ in self.taps[i])
+        lost = recorder.without_grad.intersection(s for bound in active for s, _ in bound.taps)
         if lost:
             raise ValueError(
                 f"The student's layer '{min(map(str, lost))}' runs without "
@@ -301,8 +262,15 @@ class KnowledgeDistiller(StudentView):
                 'or set with_cp=False there.'
             )
 
-    def _gradient_ratios(self, compared: dict, task: Tensor) -> dict[str, Tensor]:
+    def _gradient_ratios(
+        self, active: Sequence[BoundLoss], losses: dict, student: Features, task: Tensor
+    ) -> dict[str, Tensor]:
         """The ratios; none for a student whose graph does not allow it."""
+        compared = {
+            _quiet('grad_ratio', name): (losses[f'loss_{name}'], student[tap][0])
+            for bound in active
+            for name, (tap, _) in zip(bound.names, bound.taps)
+        }
         try:
             return gradient_ratios(compared, task)
         except RuntimeError as error:
@@ -319,20 +287,13 @@ class KnowledgeDistiller(StudentView):
             )
             return {}
 
-    def _extra_taps(self, active: Sequence[int]) -> list[Tap]:
-        """What losses want of the student besides features."""
-        taps = [self.label_taps[i] for i in active if self.label_taps[i]]
-        if any(self.distill_losses[i].same_proposals for i in active):
-            taps.append(PROPOSALS)
-        return taps
-
     def _teacher_features(
         self,
-        active: Sequence[int],
+        active: Sequence[BoundLoss],
         inputs: Tensor,
-        data_samples: list | None,
-        student: dict | None = None,
-    ) -> dict[str, dict]:
+        data_samples: list | dict | None,
+        student: Features | None = None,
+    ) -> dict[str, Features]:
         """Features of all teachers that run before the student, or after.
 
         Those that score the student's proposals have to wait for them. The
@@ -340,16 +301,13 @@ class KnowledgeDistiller(StudentView):
         """
         features = {}
         for name, teacher in self.teachers.items():
-            waits = any(
-                self.distill_losses[i].same_proposals
-                for i in active
-                if self.distill_losses[i].teacher == name
-            )
-            taps = self._teacher_taps(active, name)
-            if not taps or waits != (student is not None):
+            theirs = [bound for bound in active if bound.teacher == name]
+            waits = any(bound.loss.same_proposals for bound in theirs)
+            if not theirs or waits != (student is not None):
                 continue
             self._load(name)
             proposals = student[PROPOSALS][0] if waits else None
+            taps = _taps(bound.teacher_taps for bound in theirs)
             features[name] = teacher(inputs, data_samples, taps, proposals)
         return features
 
@@ -360,36 +318,10 @@ class KnowledgeDistiller(StudentView):
         teacher.load(like=next(self.parameters()))
         if not first:
             return
-        modules = dict(teacher.net.named_modules())
-        for loss, pairs in zip(self.distill_losses, self.taps):
-            if loss.teacher == name:
-                loss.attach_teacher([modules[t.path] for _, t in pairs], teacher.net)
-
-    @staticmethod
-    def _terms(
-        loss: DistillLoss,
-        pairs: list[tuple[Tap, Tap]],
-        student: dict[Tap, list[Tensor]],
-        teacher: dict[Tap, list[Tensor]],
-        data_samples: list | None,
-        size: tuple[int, int],
-    ) -> list[Tensor]:
-        """Terms of one loss, averaged over the calls of a shared module."""
-        calls = {(len(student[s]), len(teacher[t])) for s, t in pairs}
-        num_calls = calls.pop()
-        if calls or num_calls[0] != num_calls[1]:
-            counts = ', '.join(
-                f"'{s}' {len(student[s])} and '{t}' {len(teacher[t])} times" for s, t in pairs
-            )
-            raise ValueError(
-                f'The layers of {type(loss).__name__} run differently often: '
-                f'{counts}; pair layers that run equally often.'
-            )
-        terms = []
-        for i in range(num_calls[0]):
-            features = zip(*(_alike(student[s][i], teacher[t][i], size) for s, t in pairs))
-            terms.append(loss(*map(list, features), data_samples))
-        return [sum(term) / len(term) for term in zip(*terms)]
+        for bound in self.bound:
+            if bound.teacher == name:
+                modules = [teacher.net.get_submodule(t.path) for _, t in bound.taps]
+                bound.loss.attach_teacher(modules, teacher.net)
 
     def val_step(self, data: tuple | dict | list) -> list:
         """The student's."""
@@ -412,32 +344,8 @@ class KnowledgeDistiller(StudentView):
         return self
 
 
-def _teachers(teacher: str | dict | None, checkpoint: str | None) -> dict[str, dict]:
-    """Arguments of each teacher, by name."""
-    if teacher is None:
-        return {}
-    if isinstance(teacher, str) or 'type' in teacher:
-        return dict(teacher=dict(model=teacher, checkpoint=checkpoint))
-    for name, cfg in teacher.items():
-        if name == 'self' or not isinstance(cfg, dict) or 'model' not in cfg:
-            raise ValueError(
-                'Several teachers are a dict of names (but not self), each '
-                'with a `model` and a `checkpoint`; or, for one teacher, give '
-                'its model config, which has a `type`.'
-            )
-    return {
-        name: {key: cfg[key] for key in ('model', 'checkpoint', 'options') if key in cfg}
-        for name, cfg in teacher.items()
-    }
-
-
-def _alike(student: Tensor, teacher: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Lay tokens out as a map where the other side has one."""
-    if student.dim() == 4 and teacher.dim() == 3:
-        teacher = tokens_to_map(teacher, size)
-    elif student.dim() == 3 and teacher.dim() == 4:
-        student = tokens_to_map(student, size)
-    return student, teacher
+def _taps(several: Iterable[Sequence[Tap]]) -> list[Tap]:
+    return [tap for taps in several for tap in taps]
 
 
 def _quiet(prefix: str, name: str) -> str:

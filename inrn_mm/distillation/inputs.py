@@ -1,7 +1,14 @@
-"""From the student's input normalisation to the teacher's."""
+"""From the student's inputs to the teacher's."""
+
+import copy
+import math
 
 import torch
+import torch.nn.functional as F
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
+
+from .layouts import Size
 
 
 class _Normalization:
@@ -40,11 +47,12 @@ class InputAdapter:
 
     Args:
         student (nn.Module): The student's data preprocessor.
-        teacher (nn.Module): The teacher's data preprocessor.
+        teacher (nn.Module, optional): The teacher's data preprocessor; one
+            without any takes the student's images. Defaults to None.
     """
 
-    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
-        source, target = _Normalization(student), _Normalization(teacher)
+    def __init__(self, student: nn.Module, teacher: nn.Module | None = None) -> None:
+        source, target = _Normalization(student), _Normalization(teacher or student)
         self.flip = source.swaps_channels != target.swaps_channels
         # both in the teacher's channel order
         mean, std = (target.stored_order(source.stored_order(x)) for x in (source.mean, source.std))
@@ -71,13 +79,14 @@ class InputAdapter:
         """Whether both sides see the very same numbers."""
         return not (self.flip or self.scale or self.shift or self.repad)
 
-    def __call__(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
+    def __call__(self, inputs: Tensor, data_samples: list | dict | None = None) -> Tensor:
         """Convert a batch.
 
         Args:
             inputs (Tensor): The student's images ``(N, C, H, W)``.
-            data_samples (list, optional): Data elements whose ``img_shape``
-                tells the unpadded size. Defaults to None, no padding.
+            data_samples (list | dict, optional): Data samples whose
+                ``img_shape`` tells the unpadded size, see :func:`metainfos`.
+                Defaults to None, no padding.
 
         Returns:
             Tensor: The teacher's images, same shape; the input itself where
@@ -103,11 +112,11 @@ class InputAdapter:
         return self._constants[key]
 
     @staticmethod
-    def _valid(data_samples: list, like: Tensor) -> Tensor | None:
+    def _valid(data_samples: list | dict, like: Tensor) -> Tensor | None:
         """Mask ``(N, 1, H, W)`` of the pixels that are no padding."""
         height, width = like.shape[-2:]
-        sizes: list[tuple[int, int]] = [
-            tuple(sample.metainfo.get('img_shape', (height, width))[:2]) for sample in data_samples
+        sizes = [
+            tuple(meta.get('img_shape', (height, width))[:2]) for meta in metainfos(data_samples)
         ]
         if all(size == (height, width) for size in sizes):
             return None
@@ -115,3 +124,81 @@ class InputAdapter:
         rows = torch.arange(height, device=like.device).view(-1, 1)
         columns = torch.arange(width, device=like.device)
         return (rows < sizes[:, 0]) & (columns < sizes[:, 1])
+
+
+class SizeAdapter:
+    """Brings images to a size that the teacher takes.
+
+    A network with a fixed size gets them resized; one whose preprocessor pads
+    to a multiple gets them padded, as it would pad them itself.
+
+    Args:
+        preprocessor (nn.Module, optional): The teacher's data preprocessor.
+
+    Attributes:
+        fixed (tuple[int, int], optional): The only size that it takes.
+    """
+
+    def __init__(self, preprocessor: nn.Module | None) -> None:
+        self.divisor = int(getattr(preprocessor, 'pad_size_divisor', None) or 1)
+        self.pad_value = 0.0 if preprocessor is None else _Normalization(preprocessor).pad_value
+        self.fixed: Size | None = None
+
+    def __call__(
+        self, inputs: Tensor, data_samples: list | dict | None
+    ) -> tuple[Tensor, list | dict | None, tuple[float, float]]:
+        """Resize or pad.
+
+        Args:
+            inputs (Tensor): Images ``(N, C, H, W)``, normalised.
+            data_samples (list, optional): Their data samples.
+
+        Returns:
+            tuple: Images, data samples with the images' new size, and the
+            share of height and width that is not added padding.
+        """
+        height, width = size = tuple(inputs.shape[-2:])
+        if self.fixed is not None:
+            if size != self.fixed:
+                resized = F.interpolate(
+                    inputs.float(), self.fixed, mode='bilinear', align_corners=False, antialias=True
+                )
+                inputs = resized.to(inputs.dtype)
+            return inputs, data_samples, (1.0, 1.0)
+        target = tuple(math.ceil(side / self.divisor) * self.divisor for side in size)
+        if target == size:
+            return inputs, data_samples, (1.0, 1.0)
+        padding = (0, target[1] - width, 0, target[0] - height)
+        inputs = F.pad(inputs, padding, value=self.pad_value)
+        return inputs, _padded(data_samples, target), (height / target[0], width / target[1])
+
+
+def metainfos(data_samples: list | dict) -> list[dict]:
+    """Meta information of each image.
+
+    Args:
+        data_samples (list | dict): Data elements or dicts; or, as mmyolo has
+            them, a dict with a list of dicts as ``img_metas``.
+    """
+    if isinstance(data_samples, dict):
+        data_samples = data_samples.get('img_metas', [])
+    return [x if isinstance(x, dict) else x.metainfo for x in data_samples]
+
+
+def _padded(data_samples: list | dict | None, size: Size) -> list | dict | None:
+    """Copies of data samples whose batch has another size."""
+    if isinstance(data_samples, dict):
+        metas = _padded(data_samples.get('img_metas'), size)
+        return data_samples if metas is None else dict(data_samples, img_metas=metas)
+    copies = []
+    for sample in data_samples or []:
+        sample = copy.copy(sample)
+        for name in ('batch_input_shape', 'pad_shape'):
+            if name not in sample:
+                continue
+            if isinstance(sample, BaseDataElement):
+                sample.set_metainfo({name: size})
+            else:
+                sample[name] = size
+        copies.append(sample)
+    return data_samples and copies

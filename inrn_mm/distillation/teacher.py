@@ -1,20 +1,25 @@
 """The teacher: frozen, unseen by the optimizer, run no further than asked."""
 
 import logging
+import math
 from collections.abc import Sequence
+from inspect import signature
 
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.hub import get_config
 from mmengine.logging import print_log
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.model import ImgDataPreprocessor
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..engine.checkpoints.reading import load_state, load_weights
 from .acceleration import Acceleration
-from .inputs import InputAdapter
+from .configs import model_config
+from .inputs import InputAdapter, SizeAdapter
+from .layouts import Size
+from .probe import USUAL_SIZES, Probe, TapUnreached, named_sizes, probe_blank, run
 from .proposals import forward_proposals
-from .taps import ForwardStopped, Recorder, Tap
+from .recorder import Features, Recorder
+from .taps import Tap
 
 
 class FrozenTeacher:
@@ -27,8 +32,13 @@ class FrozenTeacher:
 
     Args:
         model (str | dict): Config of the network, see :func:`model_config`.
+        student_inputs (nn.Module): The student's data preprocessor, which
+            makes the images.
         checkpoint (str, optional): Path or URL of its weights.
             Defaults to None.
+        data_preprocessor (dict, optional): For a network that names none of
+            its own, or is no ``BaseModel`` and so has none. Defaults to None,
+            the student's images as they are.
         allow_random (bool): Without a checkpoint, go on with random weights
             instead of raising an error. Defaults to False.
         allow_pickle (bool): Unpickle arbitrary objects of the checkpoint,
@@ -36,12 +46,21 @@ class FrozenTeacher:
             Defaults to False.
         options (dict, optional): Arguments of :class:`Acceleration`.
             Defaults to None, as it is.
+
+    Attributes:
+        net (nn.Module): The network, in eval mode and without gradients.
+        loaded (bool): Whether its weights have been read.
+        inputs (InputAdapter): From the student's normalisation to its own.
+        sizes (SizeAdapter): To sizes that it takes.
+        grids (set[str]): Modules that tell the places of its tokens.
     """
 
     def __init__(
         self,
         model: str | dict,
+        student_inputs: nn.Module,
         checkpoint: str | None = None,
+        data_preprocessor: dict | None = None,
         allow_random: bool = False,
         allow_pickle: bool = False,
         options: dict | None = None,
@@ -52,13 +71,16 @@ class FrozenTeacher:
         self.loaded = False
         self.place: tuple[torch.device, torch.dtype] | None = None
         self.acceleration = Acceleration(**(options or {}))
-        # The student's random stream is the one of a run without a teacher.
-        with torch.random.fork_rng(devices=[]):
-            self.net: nn.Module = MODELS.build(model_config(model))
-        self.net.requires_grad_(False)
-        self.net.eval()
         self.num_calls: dict[Tap, int] = {}
         self.clone: list[Tap] = []
+        self.grids: set[str] = set()
+        # The student's random stream is the one of a run without a teacher.
+        with torch.random.fork_rng(devices=[]):
+            self.net, preprocessor = _build(model_config(model), data_preprocessor)
+        self.net.requires_grad_(False)
+        self.net.eval()
+        self.inputs = InputAdapter(student_inputs, preprocessor)
+        self.sizes = SizeAdapter(preprocessor)
 
     def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
         return self
@@ -101,163 +123,115 @@ class FrozenTeacher:
         self.net.eval()
         self.loaded = True
 
-    def adapt_inputs(self, preprocessor: nn.Module) -> None:
-        """Expect batches normalised by the student's preprocessor."""
-        self.inputs = InputAdapter(preprocessor, self.net.data_preprocessor)
-
-    def probe(self, taps: Sequence[Tap], inputs: Tensor, data_samples: list) -> dict[Tap, Tensor]:
-        """Run once to the end to learn the taps' shapes and call counts.
+    def probe(self, taps: Sequence[Tap], asked: Size, channels: int) -> Probe:
+        """Run once to learn the taps' shapes and call counts.
 
         Args:
             taps (Sequence[Tap]): What to record.
-            inputs (Tensor): Images ``(N, C, H, W)``.
-            data_samples (list): Their data samples.
+            asked (tuple[int, int]): Height and width of the images; others
+                that the network names, if it does not take them.
+            channels (int): Channels of the student's images.
 
         Returns:
-            dict[Tap, Tensor]: The feature of each.
+            Probe: What was seen.
+
+        Raises:
+            TapUnreached: If the network takes no such images.
         """
-        features, self.num_calls, self.clone = probe(self.net, taps, inputs, data_samples)
-        return features
+        # whatever its own preprocessor would make of them
+        size = tuple(math.ceil(side / self.sizes.divisor) * self.sizes.divisor for side in asked)
+        sizes = [size, *named_sizes(self.net), *USUAL_SIZES]
+        seen = probe_blank(self.net, taps, sizes, [channels])
+        if seen.size != size and not self._takes(tuple(2 * x for x in seen.size), taps, channels):
+            self.sizes.fixed = seen.size
+            print_log(
+                f'The teacher takes images of {seen.size[0]} x {seen.size[1]} only: others are '
+                'resized to that for it.',
+                'current',
+            )
+        elif seen.size == size:
+            seen.features.share = tuple(a / b for a, b in zip(asked, size))
+        self.num_calls, self.clone, self.grids = seen.num_calls, seen.clone, seen.grids
+        return seen
+
+    def _takes(self, size: Size, taps: Sequence[Tap], channels: int) -> bool:
+        try:
+            probe_blank(self.net, taps, [size], [channels])
+        except TapUnreached:
+            return False
+        return True
 
     @torch.no_grad()
     def __call__(
         self,
         inputs: Tensor,
-        data_samples: list | None,
+        data_samples: list | dict | None,
         taps: Sequence[Tap],
         proposals: Tensor | None = None,
-    ) -> dict[Tap, list[Tensor]]:
-        """Features of a batch made for the student.
+    ) -> Features:
+        """Compute features of a batch made for the student.
 
         The forward ends at the last of the taps: for features of the
         backbone neither neck nor heads run.
 
         Args:
             inputs (Tensor): The student's images ``(N, C, H, W)``.
-            data_samples (list, optional): Their data samples.
+            data_samples (list | dict, optional): Their data samples.
             taps (Sequence[Tap]): What to record, of those probed.
             proposals (Tensor, optional): ``(n, 5)`` boxes that the RoI head
                 scores instead of its own. Defaults to None.
 
         Returns:
-            dict[Tap, list[Tensor]]: The features, one for each call of the
-            tapped module.
+            Features: The features, one for each call of the tapped module.
         """
         inputs = self.inputs(inputs, data_samples)
+        inputs, data_samples, share = self.sizes(inputs, data_samples)
         if self.acceleration.pending:
             every = list(self.num_calls)
             self.net = self.acceleration.fit(
                 self.net,
                 lambda net: self._forward(net, inputs, data_samples, every, proposals),
-                every,
+                [*every, *map(Tap, self.grids)],
             )
-        return self._forward(self.net, inputs, data_samples, taps, proposals)
+        features = self._forward(self.net, inputs, data_samples, taps, proposals)
+        features.size, features.share = tuple(inputs.shape[-2:]), share
+        return features
 
     def _forward(
         self,
         net: nn.Module,
         inputs: Tensor,
-        data_samples: list | None,
+        data_samples: list | dict | None,
         taps: Sequence[Tap],
         proposals: Tensor | None,
-    ) -> dict[Tap, list[Tensor]]:
+    ) -> Features:
         inputs = self.acceleration.convert(inputs)
         calls = {tap: self.num_calls[tap] for tap in taps}
-        with self.acceleration.context(net), Recorder(net, taps, calls, self.clone) as recorder:
+        recorder = Recorder(net, taps, calls, self.clone, self.grids)
+        with self.acceleration.context(net), recorder:
             if proposals is None:
-                net(inputs, data_samples, mode='tensor')
+                run(net, inputs, data_samples)
             else:
                 forward_proposals(net, inputs, proposals, taps)
         return recorder.features
 
 
-@torch.no_grad()
-def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: list) -> tuple:
-    """Run a network on a small batch and look at its taps.
-
-    The run ends when all taps have fired and a part of the network begins
-    that has none: detection heads are slow on a blank image.
-
-    Args:
-        net (nn.Module): A ``BaseModel``; its mode and random state stay.
-        taps (Sequence[Tap]): The taps.
-        inputs (Tensor): A batch ``(N, C, H, W)``.
-        data_samples (list): Its data samples.
-
-    Returns:
-        tuple: The first feature of each tap, how often each fires, and the
-        list of those that a later layer overwrites in place.
-
-    Raises:
-        ValueError: If a tap is not reached.
-    """
-    training = {module: module.training for module in net.modules()}
-    nn.Module.train(net, False)
-    failure = None
-    recorder = Recorder(net, taps)
-
-    def stop(*_) -> None:
-        if all(recorder.features.values()):
-            raise ForwardStopped
-
-    tapped = {tap.path.split('.')[0] for tap in taps}
-    handles = [
-        child.register_forward_pre_hook(stop)
-        for name, child in net.named_children()
-        if name not in tapped
-    ]
-    try:
-        with torch.random.fork_rng(devices=[]), recorder:
-            net(inputs, data_samples, mode='tensor')
-    except ValueError:
-        raise
-    except Exception as error:  # heads may not take a blank image
-        failure = error
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, mode in training.items():
-            module.training = mode
-    silent = [str(tap) for tap in taps if not recorder.features[tap]]
-    if silent:
-        raise ValueError(
-            f"The forward of {type(net).__name__} does not reach the layer '{silent[0]}'."
-        ) from failure
-    features = {tap: f[0] for tap, f in recorder.features.items()}
-    return features, dict(recorder.counts), recorder.overwritten()
-
-
-def model_config(model: str | dict) -> dict:
-    """Config of a model, from wherever it is.
-
-    Args:
-        model (str | dict): A model config; or the path of a config file that
-            has a ``model``, ``'configs/my.py'``, or one of a package,
-            ``'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'``.
-
-    Returns:
-        dict: The model config, with the scope its types are found in.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file has no ``model``.
-    """
-    if not isinstance(model, str):
-        return ConfigDict(model)
-    try:
-        config = get_config(model) if '::' in model else Config.fromfile(model)
-    except (FileNotFoundError, OSError) as error:
-        raise FileNotFoundError(
-            f"There is no config '{model}': give the path of a config file, "
-            "or of one in a package as 'mmdet::path/below/configs.py'."
-        ) from error
-    if 'model' not in config:
-        raise ValueError(f"The config '{model}' has no `model`.")
-    cfg = config.model
-    # mmpretrain's configs have it beside the model
-    if 'data_preprocessor' in config:
-        cfg.setdefault('data_preprocessor', config.data_preprocessor)
-    scope = config.get('default_scope') or DefaultScope.get_current_instance()
-    if scope is not None:
-        cfg.setdefault('_scope_', getattr(scope, 'scope_name', scope))
-    return cfg
+def _build(cfg: dict, data_preprocessor: dict | None) -> tuple[nn.Module, nn.Module | None]:
+    """Build a teacher, and the data preprocessor that says what it sees."""
+    net = MODELS.build(cfg)
+    own = getattr(net, 'data_preprocessor', None)
+    if cfg.get('data_preprocessor') or getattr(own, '_enable_normalize', False):
+        return net, own
+    if data_preprocessor is None:
+        print_log(
+            f'The teacher {type(net).__name__} names no data_preprocessor: it gets the images '
+            'normalised as the student does.',
+            'current',
+        )
+        return net, None
+    takes_mean = own is not None and 'mean' in signature(type(own)).parameters
+    kind = type(own) if takes_mean else ImgDataPreprocessor
+    preprocessor = MODELS.build({'type': kind, **data_preprocessor})
+    if own is not None:
+        net.data_preprocessor = preprocessor
+    return net, preprocessor

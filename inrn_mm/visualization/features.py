@@ -11,8 +11,9 @@ from mmengine.visualization import Visualizer
 from torch import Tensor
 
 from ..distillation.distiller import KnowledgeDistiller
-from ..distillation.taps import Recorder, Tap
-from ..distillation.teacher import probe
+from ..distillation.probe import probe
+from ..distillation.recorder import Recorder
+from ..distillation.taps import Tap
 
 Feature = tuple[str, Tensor]
 
@@ -64,11 +65,7 @@ def paired_features(model: BaseModel, batch: dict) -> list[list[Feature]]:
         maps = model.backbone(inputs)
         return [[(f'backbone[{i}]', value[0])] for i, value in enumerate(maps)]
     pairs = list(
-        dict.fromkeys(
-            (loss.teacher, *pair)
-            for loss, pairs in zip(model.distill_losses, model.taps)
-            for pair in pairs
-        )
+        dict.fromkeys((bound.teacher, *pair) for bound in model.bound for pair in bound.taps)
     )
 
     def taught(name: str) -> list[Tap]:
@@ -106,8 +103,8 @@ def record(net: BaseModel, taps: list[Tap], inputs: Tensor, samples) -> dict:
     Returns:
         dict[Tap, list[Tensor]]: The features.
     """
-    _, calls, clone = probe(net, taps, inputs, samples)
-    with Recorder(net, taps, calls, clone) as recorder:
+    seen = probe(net, taps, inputs, samples)
+    with Recorder(net, taps, seen.num_calls, seen.clone) as recorder:
         net(inputs, samples, mode='tensor')
     return recorder.features
 

@@ -6,7 +6,8 @@ from torch import nn
 
 pytest.importorskip('mmpretrain')
 from inrn_mm.classification import CIFARResNet
-from inrn_mm.distillation.taps import Recorder, Tap
+from inrn_mm.distillation.recorder import Recorder
+from inrn_mm.distillation.taps import Tap
 
 
 @pytest.mark.parametrize(

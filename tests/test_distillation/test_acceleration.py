@@ -171,7 +171,7 @@ def test_options_that_do_not_run_are_off(monkeypatch):
 def test_features_come_in_the_teachers_type():
     model = build(options=dict(dtype='bfloat16', channels_last=True))
     batch = toy_batch(model)
-    taps = [t for _, t in model.taps[0]]
+    taps = [t for _, t in model.bound[0].taps]
     features = model.teacher(**batch, taps=taps)
     # ToyModel's stages end with a ReLU: the convolution's type is kept
     assert {f[0].dtype for f in features.values()} == {torch.bfloat16}

@@ -72,7 +72,7 @@ def test_teacher_is_unchanged_by_training():
 def test_dropout_and_drop_path_of_the_teacher_are_off():
     model = build(teacher=dict(dropout=0.5)).train()
     batch = toy_batch(model)
-    taps = [pair[1] for pair in model.taps[0]]
+    taps = [pair[1] for pair in model.bound[0].taps]
     first, second = (model.teacher(**batch, taps=taps) for _ in range(2))
     for tap in taps:
         assert torch.equal(first[tap][0], second[tap][0])

@@ -9,7 +9,6 @@ from torch.utils.checkpoint import checkpoint
 from toys import toy_batch, toy_config
 
 from inrn_mm.distillation.gradient_ratios import gradient_ratios
-from inrn_mm.distillation.tokens import tokens_to_map
 from inrn_mm.visualization.features import paired_features
 
 MSE = 'StageMSELoss'
@@ -244,27 +243,6 @@ def test_margins_of_a_stage_after_its_relu():
     model(**batch, mode='loss')
     with pytest.raises(ValueError, match='layer 1 has no negative value'):
         model(**batch, mode='loss')
-
-
-@pytest.mark.parametrize(
-    'length, size, grid',
-    [
-        (197, (224, 224), (14, 14)),
-        (196, (224, 224), (14, 14)),
-        (198, (224, 224), (14, 14)),
-        (1 + 8 * 12, (128, 192), (8, 12)),
-    ],
-)
-def test_tokens_as_a_map(length, size, grid):
-    tokens = torch.rand(2, length, 3)
-    out = tokens_to_map(tokens, size)
-    assert out.shape == (2, 3, *grid)
-    torch.testing.assert_close(out[:, :, 1, 2], tokens[:, length - grid[0] * grid[1] + grid[1] + 2])
-
-
-def test_tokens_without_a_grid():
-    with pytest.raises(ValueError, match='150 tokens are no grid'):
-        tokens_to_map(torch.rand(1, 150, 3), (224, 64))
 
 
 @pytest.mark.parametrize(

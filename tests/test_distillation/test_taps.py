@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from toys import ToyModel
 
-from inrn_mm.distillation.taps import Recorder, Tap
+from inrn_mm.distillation.recorder import Recorder
+from inrn_mm.distillation.taps import Tap
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inrn_mm.distillation import WeightSchedule
 from inrn_mm.distillation.acceleration import Acceleration
-from inrn_mm.distillation.taps import Recorder
+from inrn_mm.distillation.recorder import Recorder
 from inrn_mm.utils.config_types import is_distiller
 from inrn_mm.utils.machine import describe
 
@@ -182,7 +182,7 @@ class _Plain(BaseModel):
         self.losses = copy.deepcopy(ours.distill_losses)
         self.whole = whole
         self.convert = ours.teacher.inputs
-        self.pairs = ours.taps
+        self.pairs = [bound.taps for bound in ours.bound]
         self.seen: dict[tuple, Tensor] = {}
         for net in (self.student, self.teacher):
             for pair in sum(self.pairs, []):
@@ -301,7 +301,7 @@ def _peak(step: Callable, model: BaseModel, device: str) -> float:
 def _memory(ours: BaseModel, rows: list[dict], data: dict, device: str) -> dict:
     """Peak of ours, against what it cannot do without."""
     batch = ours.data_preprocessor(copy.deepcopy(data), True)
-    taps = {t for pairs in ours.taps for _, t in pairs}
+    taps = {t for bound in ours.bound for _, t in bound.taps}
     features = ours.teacher(batch['inputs'], batch['data_samples'], list(taps))
     maps = sum(x.numel() * x.element_size() for calls in features.values() for x in calls)
     synchronize(device)

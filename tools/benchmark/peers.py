@@ -70,11 +70,11 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
     recorders: dict[str, dict] = dict(student={}, teacher={})
     connectors, losses, mappings = {}, {}, {}
     convs = {}
-    for k, (loss, pairs) in enumerate(zip(ours.distill_losses, ours.taps)):
-        weights = loss.current_weights()
-        for i, taps in enumerate(pairs):
+    for k, bound in enumerate(ours.bound):
+        weights = bound.loss.current_weights()
+        for i, taps in enumerate(bound.taps):
             name = f'loss_{k}_{i}'
-            conv = loss.align[i].conv
+            conv = bound.loss.align[i].conv
             convs[name] = conv
             connectors[name] = dict(
                 type='ConvModuleConnector',

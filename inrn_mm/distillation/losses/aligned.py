@@ -23,6 +23,8 @@ class AlignedLoss(DistillLoss):
         **kwargs: Of :class:`DistillLoss`.
     """
 
+    takes_maps = True
+
     def __init__(self, pairs: Sequence[tuple], **kwargs) -> None:
         super().__init__(pairs, **kwargs)
         self.align = nn.ModuleList()

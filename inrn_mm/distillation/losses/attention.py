@@ -35,6 +35,8 @@ class AttentionTransferLoss(DistillLoss):
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

@@ -38,9 +38,15 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             proposals are at ``'roi_head.bbox_head.loss_cls:input[1]'``.
             Defaults to None.
 
+    Attributes:
+        takes_maps (bool): Whether the features are maps of the images, so that
+            tokens are laid out as such and what is none is refused.
+
     Raises:
         ValueError: If pairs are not pairs, or weights do not fit them.
     """
+
+    takes_maps = False
 
     def __init__(
         self,
@@ -90,6 +96,20 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         """Weight of each pair at the running iteration."""
         factor = self.schedule.current()
         return [weight * factor for weight in self.weights]
+
+    def check(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
+        """See whether the loss takes features of these shapes, of any call.
+
+        Args:
+            student_shapes (Sequence[torch.Size]): Of the student's features,
+                ``(N, C, H, W)`` or ``(N, C)``, one per pair.
+            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+
+        Raises:
+            ValueError: If it does not.
+        """
 
     def build(
         self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]

@@ -31,6 +31,8 @@ class FitNetLoss(DistillLoss):
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

@@ -48,6 +48,8 @@ class LogitKDLoss(DistillLoss):
         ValueError: If the class counts differ, or a softmax has one class.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],
@@ -65,6 +67,27 @@ class LogitKDLoss(DistillLoss):
         self.standardize = standardize
         self.use_sigmoid = use_sigmoid
         self.num_classes = num_classes
+
+    def check(
+        self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
+    ) -> None:
+        """See that dense logits are of the same places.
+
+        Args:
+            student_shapes (Sequence[torch.Size]): Of the student's logits.
+            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+
+        Raises:
+            ValueError: If heights or widths differ.
+        """
+        for pair, s, t in zip(self.pairs, student_shapes, teacher_shapes):
+            if s[2:] != t[2:]:
+                raise ValueError(
+                    f'{type(self).__name__} compares logits place by place, but the student '
+                    f'gives {tuple(s[2:])} of them at {pair[0]!r} and the teacher '
+                    f'{tuple(t[2:])} at {pair[1]!r}: pair levels of one stride, or compare '
+                    'features instead.'
+                )
 
     def build(
         self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]

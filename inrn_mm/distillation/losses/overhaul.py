@@ -54,6 +54,8 @@ class OverhaulLoss(DistillLoss):
             its own teacher.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

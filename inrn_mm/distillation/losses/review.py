@@ -44,6 +44,8 @@ class ReviewLoss(DistillLoss):
             the pairs are not ordered.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

@@ -31,6 +31,8 @@ class StageMSELoss(DistillLoss):
             :class:`DistillLoss`.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

@@ -1,0 +1,158 @@
+"""A distillation loss, bound to the layers that it compares."""
+
+from collections.abc import Mapping
+
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from .layouts import Layout
+from .losses import DistillLoss
+from .probe import Probe
+from .proposals import check_same_boxes, check_two_stage
+from .recorder import Features
+from .taps import Tap
+
+
+class BoundLoss:
+    """A loss with the layers, names and teacher that belong to it.
+
+    Args:
+        loss (DistillLoss): The loss; its connectors are made by
+            :meth:`build`.
+        student (nn.Module): The student.
+        teachers (Mapping[str, nn.Module]): The networks of all teachers, by
+            name.
+
+    Attributes:
+        teacher (str): Name of the teacher, or ``'self'``.
+        taps (list[tuple[Tap, Tap]]): Layer of the student and of the teacher
+            of each pair.
+        names (list[str]): Name of each pair in the log.
+        label_tap (Tap, optional): Layer of the student that gets the labels.
+
+    Raises:
+        ValueError: If there is no such teacher or layer, or the layers
+            belong to different boxes.
+    """
+
+    def __init__(
+        self, loss: DistillLoss, student: nn.Module, teachers: Mapping[str, nn.Module]
+    ) -> None:
+        self.loss = loss
+        self.teacher = self._choose_teacher(list(teachers))
+        net = student if self.of_itself else teachers[self.teacher]
+        if loss.same_proposals:
+            check_two_stage(student, net)
+        self.taps = [(Tap.parse(s, student), Tap.parse(t, net)) for s, t in loss.pairs]
+        if not self.of_itself:
+            check_same_boxes(sum(self.taps, ()), loss.same_proposals)
+        self.label_tap = Tap.parse(loss.label_layer, student) if loss.label_layer else None
+        self.names = [
+            f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s) for s, _ in loss.pairs
+        ]
+        self._layouts: list[tuple[Layout, Layout]] = []
+
+    def _choose_teacher(self, names: list[str]) -> str:
+        kind, wanted = type(self.loss).__name__, self.loss.teacher
+        if wanted is None and len(names) == 1:
+            return names[0]
+        if wanted is None:
+            raise ValueError(
+                f'{kind} must say which teacher it takes, by teacher= one of {[*names, "self"]}.'
+            )
+        if wanted not in [*names, 'self']:
+            raise ValueError(
+                f"{kind} takes the teacher '{wanted}', which is not there; choose one of "
+                f'{[*names, "self"]}.'
+            )
+        return wanted
+
+    @property
+    def of_itself(self) -> bool:
+        """Whether the student is its own teacher."""
+        return self.teacher == 'self'
+
+    @property
+    def student_taps(self) -> list[Tap]:
+        """Layers of the student that the features are from."""
+        taps = [s for s, _ in self.taps]
+        return taps + [t for _, t in self.taps] if self.of_itself else taps
+
+    @property
+    def teacher_taps(self) -> list[Tap]:
+        """Layers of the teacher that the features are from."""
+        return [] if self.of_itself else [t for _, t in self.taps]
+
+    def build(self, student: Probe, teacher: Probe) -> None:
+        """Find the layouts and make the loss's connectors.
+
+        Args:
+            student (Probe): What the student's layers give.
+            teacher (Probe): What the teacher's layers give.
+
+        Raises:
+            ValueError: If the loss does not take what they give.
+        """
+        sides = student, teacher
+        # regions of the images, the same on both sides
+        own_images = not (self.loss.same_proposals or self.of_itself)
+        for pair in self.taps:
+            dims = [side.features[tap][0].dim() for side, tap in zip(sides, pair)]
+            as_maps = self.loss.takes_maps or sorted(dims) == [3, 4]
+            self._layouts.append(
+                tuple(
+                    side.layout(tap, own_images) if as_maps else Layout()
+                    for side, tap in zip(sides, pair)
+                )
+            )
+        calls = self._calls(student.features, teacher.features)
+        for features in calls:
+            self.loss.check(*([x.shape for x in side] for side in features))
+        self.loss.build(*([x.shape for x in side] for side in calls[0]))
+
+    def terms(
+        self, student: Features, teacher: Features, data_samples: list | dict | None
+    ) -> list[Tensor]:
+        """Compute the unweighted terms, averaged over calls and levels.
+
+        Args:
+            student (Features): The student's features.
+            teacher (Features): The teacher's, without gradient.
+            data_samples (list | dict, optional): The batch's data samples.
+
+        Returns:
+            list[Tensor]: A scalar for each pair.
+        """
+        if self.label_tap is not None:
+            data_samples = [BaseDataElement(gt_label=x) for x in student[self.label_tap]]
+        calls = self._calls(student, teacher)
+        terms = [self.loss(*features, data_samples) for features in calls]
+        return [sum(term) / len(term) for term in zip(*terms)]
+
+    def idle_terms(self, like: Tensor) -> list[Tensor]:
+        """Zeros that all parameters of the loss get a gradient of, or DDP
+        would wait for it."""
+        zero = sum((p.sum() * 0 for p in self.loss.parameters()), like.new_zeros(()))
+        return [zero] * len(self.taps)
+
+    def _calls(self, student: Features, teacher: Features) -> list[tuple[list, list]]:
+        """Features of all pairs, student's and teacher's, for each call."""
+        maps = [
+            (student.maps(s, layouts[0]), teacher.maps(t, layouts[1]))
+            for (s, t), layouts in zip(self.taps, self._layouts)
+        ]
+        counts = {len(side) for pair in maps for side in pair}
+        if len(counts) > 1:
+            listed = ', '.join(
+                f"'{s}' {len(own)} and '{t}' {len(other)} times"
+                for (s, t), (own, other) in zip(self.taps, maps)
+            )
+            raise ValueError(
+                f'The layers of {type(self.loss).__name__} run differently often: {listed} '
+                '(tokens of several levels count once for each); pair layers that run equally '
+                "often, or name a call ('head@0') or a level ('encoder[0]')."
+            )
+        return [
+            ([own[i] for own, _ in maps], [other[i] for _, other in maps])
+            for i in range(counts.pop())
+        ]

@@ -1,0 +1,88 @@
+"""Reading the configs of students and teachers."""
+
+import difflib
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.hub import get_config
+from mmengine.registry import DefaultScope
+
+# of a teacher among several
+KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options')
+
+
+def teacher_configs(teacher: str | dict | None, checkpoint: str | None) -> dict[str, dict]:
+    """Read the teachers that a distiller is given.
+
+    Args:
+        teacher (str | dict, optional): The config of one, or a dict of names.
+        checkpoint (str, optional): Weights of the one.
+
+    Returns:
+        dict[str, dict]: Arguments of :class:`FrozenTeacher`, by name.
+
+    Raises:
+        ValueError: If it is neither, or a teacher has an unknown key.
+    """
+    if teacher is None:
+        return {}
+    if isinstance(teacher, str) or 'type' in teacher:
+        return dict(teacher=dict(model=teacher, checkpoint=checkpoint))
+    if 'model' in teacher and not (isinstance(teacher['model'], dict) and _named(teacher['model'])):
+        teacher = dict(teacher={'checkpoint': checkpoint, **teacher})
+    for name, cfg in teacher.items():
+        if name == 'self' or not _named(cfg):
+            raise ValueError(
+                'Several teachers are a dict of names (but not self), each '
+                'with a `model` and a `checkpoint`; or, for one teacher, give '
+                'its model config, which has a `type`.'
+            )
+        for key in set(cfg) - set(KEYS):
+            near = difflib.get_close_matches(key, KEYS, 1)
+            raise ValueError(
+                f"The teacher '{name}' has the unknown key '{key}'"
+                + (f' (did you mean {near[0]!r}?)' if near else '')
+                + f'; it may have {", ".join(KEYS)}.'
+            )
+    return {name: dict(cfg) for name, cfg in teacher.items()}
+
+
+def _named(cfg: Any) -> bool:
+    """Whether it is one of several teachers."""
+    return isinstance(cfg, dict) and 'model' in cfg
+
+
+def model_config(model: str | dict) -> dict:
+    """Config of a model, from wherever it is.
+
+    Args:
+        model (str | dict): A model config; or the path of a config file that
+            has a ``model``, ``'configs/my.py'``, or one of a package,
+            ``'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'``.
+
+    Returns:
+        dict: The model config, with the scope its types are found in.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file has no ``model``.
+    """
+    if not isinstance(model, str):
+        return ConfigDict(model)
+    try:
+        config = get_config(model) if '::' in model else Config.fromfile(model)
+    except (FileNotFoundError, OSError) as error:
+        raise FileNotFoundError(
+            f"There is no config '{model}': give the path of a config file, "
+            "or of one in a package as 'mmdet::path/below/configs.py'."
+        ) from error
+    if 'model' not in config:
+        raise ValueError(f"The config '{model}' has no `model`.")
+    cfg = config.model
+    # mmpretrain's configs have it beside the model
+    if 'data_preprocessor' in config:
+        cfg.setdefault('data_preprocessor', config.data_preprocessor)
+    scope = config.get('default_scope') or DefaultScope.get_current_instance()
+    if scope is not None:
+        cfg.setdefault('_scope_', getattr(scope, 'scope_name', scope))
+    return cfg

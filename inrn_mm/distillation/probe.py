@@ -1,0 +1,207 @@
+"""Running a network once on a blank image, to see what its layers give."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import Any
+
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from .layouts import Layout, Size, find_layout
+from .recorder import Features, ForwardStopped, Recorder
+from .taps import Tap, TapError
+
+# of networks that name no size: ImageNet's and CIFAR's
+USUAL_SIZES = ((224, 224), (32, 32))
+
+
+@dataclass
+class Probe:
+    """What a network did with one image.
+
+    Args:
+        net (nn.Module): The network.
+        channels (int): Channels of the image.
+        features (Features): What each tap gave.
+        num_calls (dict[Tap, int]): How often each tap's module was called.
+        clone (list[Tap]): Taps that a later layer overwrites in place.
+        grids (set[str]): Modules whose maps tell the places of tokens, of
+            the layouts that were asked for.
+    """
+
+    net: nn.Module
+    channels: int
+    features: Features
+    num_calls: dict[Tap, int]
+    clone: list[Tap]
+    grids: set[str] = field(default_factory=set)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the image."""
+        return self.features.size
+
+    def layout(self, tap: Tap, own_images: bool = True) -> Layout:
+        """Find how a tap's tensors become maps, see :func:`find_layout`."""
+        features = self.features
+        layout = find_layout(
+            tap,
+            features[tap][0],
+            features.places[tap][0],
+            features.size,
+            self.net,
+            own_images,
+            features.levels.get(tap),
+        )
+        if layout.source:
+            self.grids.add(layout.source)
+        return layout
+
+
+@torch.no_grad()
+def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: list | None) -> Probe:
+    """Run a network on a small batch and look at its taps.
+
+    The run ends when all taps have fired and a part of the network begins
+    that has none: detection heads are slow on a blank image.
+
+    Args:
+        net (nn.Module): The network; its mode and random state stay.
+        taps (Sequence[Tap]): The taps.
+        inputs (Tensor): A batch ``(N, C, H, W)``.
+        data_samples (list, optional): Its data samples.
+
+    Returns:
+        Probe: What was seen.
+
+    Raises:
+        TapError: If a tap is not reached, with the cause.
+    """
+    training = {module: module.training for module in net.modules()}
+    nn.Module.train(net, False)
+    failure = None
+    recorder = Recorder(net, taps, grids=[name for name, _ in net.named_modules() if name])
+
+    def stop(*_) -> None:
+        if all(recorder.features.values()):
+            raise ForwardStopped
+
+    tapped = {tap.path.split('.')[0] for tap in taps}
+    handles = [
+        child.register_forward_pre_hook(stop)
+        for name, child in net.named_children()
+        if name not in tapped and '' not in tapped
+    ]
+    try:
+        with torch.random.fork_rng(devices=[]), recorder:
+            run(net, inputs, data_samples)
+    except TapError:
+        raise
+    except Exception as error:  # heads may not take a blank image
+        failure = error
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in training.items():
+            module.training = mode
+    silent = [str(tap) for tap in taps if not recorder.features[tap]]
+    if silent:
+        cause = f': it ends in {type(failure).__name__} ({failure})' if failure else ''
+        raise TapUnreached(
+            f'The forward of {type(net).__name__} on images of shape {tuple(inputs.shape)} does '
+            f"not reach the layer '{silent[0]}'{cause}."
+        ) from failure
+    recorder.features.size = tuple(inputs.shape[-2:])
+    return Probe(
+        net, inputs.shape[1], recorder.features, dict(recorder.counts), recorder.overwritten()
+    )
+
+
+class TapUnreached(TapError):
+    """A layer that a forward did not come to."""
+
+
+def probe_blank(
+    net: nn.Module, taps: Sequence[Tap], sizes: Iterable[Size], channels: Iterable[int]
+) -> Probe:
+    """Probe a network on blank images, the first that it takes.
+
+    Args:
+        net (nn.Module): The network.
+        taps (Sequence[Tap]): The taps.
+        sizes (Iterable[tuple[int, int]]): Heights and widths to try.
+        channels (Iterable[int]): Numbers of channels to try.
+
+    Returns:
+        Probe: What was seen.
+
+    Raises:
+        TapUnreached: If no image leads to all taps; with what went wrong on
+            the first one.
+    """
+    first = None
+    like = next(iter(net.parameters()), torch.zeros(()))
+    channels = list(dict.fromkeys(channels))
+    for size in dict.fromkeys(sizes):
+        for number in channels:
+            image = like.new_zeros(1, number, *size)
+            try:
+                return probe(net, taps, image, blank_samples(size))
+            except TapUnreached as error:
+                first = first or error
+    raise first
+
+
+def blank_samples(size: Size) -> list[BaseDataElement]:
+    """Data samples of one image that fills its batch."""
+    names = ('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape')
+    meta = dict.fromkeys(names, size)
+    return [BaseDataElement(metainfo=dict(meta, scale_factor=(1.0, 1.0)))]
+
+
+def run(net: nn.Module, inputs: Tensor, data_samples: list | None) -> Any:
+    """Run a network, one of mmengine's kind in its ``'tensor'`` mode.
+
+    Args:
+        net (nn.Module): A ``BaseModel``, or any network of images.
+        inputs (Tensor): Images ``(N, C, H, W)``.
+        data_samples (list, optional): Their data samples.
+    """
+    parameters = signature(net.forward).parameters
+    if 'mode' in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values()):
+        return net(inputs, data_samples, mode='tensor')
+    return net(inputs)
+
+
+def named_sizes(net: nn.Module) -> Iterator[Size]:
+    """Sizes of images that parts of a network were made for.
+
+    mmpretrain and timm keep them as ``img_size``, Hugging Face in its
+    ``config``, torchvision as ``image_size``, timm also as the
+    ``input_size`` of its ``pretrained_cfg``.
+    """
+    for module in net.modules():
+        held = vars(module)
+        config = held.get('config')
+        pretrained = held.get('pretrained_cfg')
+        values = [held.get('img_size'), held.get('image_size'), held.get('input_size')]
+        values.append(getattr(config, 'image_size', None))
+        values.append(pretrained.get('input_size') if isinstance(pretrained, dict) else None)
+        for value in values:
+            value = (value, value) if isinstance(value, int) else value
+            sides = value[-2:] if isinstance(value, (tuple, list)) else ()
+            if len(sides) == 2 and all(isinstance(x, int) and x >= 8 for x in sides):
+                yield tuple(sides)
+
+
+def likely_channels(net: nn.Module) -> Iterator[int]:
+    """Numbers of channels that a network's images may have, three first."""
+    yield 3
+    first = next((m.in_channels for m in net.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is not None:
+        yield first
+        if first % 4 == 0:
+            yield first // 4  # YOLOX' stem puts 2 x 2 pixels into one
+    yield 1
