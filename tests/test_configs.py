@@ -12,8 +12,8 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import inrn_mm  # noqa: F401
-from inrn_mm.distillation.losses import OverhaulLoss
 from inrn_mm.distillation.configs import model_config
+from inrn_mm.distillation.losses import OverhaulLoss
 
 pytest.importorskip('mmdet')
 ROOT = Path(__file__).parents[1]

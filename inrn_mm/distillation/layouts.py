@@ -42,6 +42,8 @@ class Layout:
     Args:
         kind (str): ``'as is'``, ``'channels last'`` ``(N, h, w, C)`` or
             ``'tokens'`` ``(N, L, C)``.
+        unsure (bool): Whether the tensor of one image may as well be no map.
+            Defaults to False.
         extra (int): Class and register tokens in front of the places.
         source (str, optional): Of the places of the tokens, see
             :class:`Places`. Defaults to None, the size of the image.
@@ -52,6 +54,7 @@ class Layout:
     """
 
     kind: str = 'as is'
+    unsure: bool = False
     extra: int = 0
     source: str | None = None
     patch: int = 0
@@ -145,16 +148,16 @@ def find_layout(
         if _fits(shape[1:3], size):
             return Layout('channels last')
         if 1 in shape[2:] or (size[0] % shape[2] == 0 and size[1] % shape[3] == 0):
-            return Layout()  # pooled along an axis, or of two strides
+            return Layout(unsure=True)  # pooled along an axis, or of two strides
         reason = f'{shape[2]} x {shape[3]} are no places of it'
     elif len(shape) == 3:
         for extra in dict.fromkeys((count_extra(net, tap.path), 0)):
             patches = shape[1] - extra
             for source in (p.source for p in places if p.number == patches):
-                return Layout('tokens', extra, source, level=level)
+                return Layout('tokens', True, extra, source, level=level)
             for patch in range(1, min(size) + 1):
                 if size[0] * size[1] == patches * patch**2 and not any(x % patch for x in size):
-                    return Layout('tokens', extra, patch=patch)
+                    return Layout('tokens', True, extra, patch=patch)
         reason = f'its {shape[1]} items are neither the places of a map nor of several'
     else:
         return Layout()
@@ -162,6 +165,23 @@ def find_layout(
         f"The layer '{tap}' of {type(net).__name__} gives the shape {shape}, which is no map of "
         f'an image of {size[0]} x {size[1]}: {reason}; name a layer that gives a map.'
     )
+
+
+def follows(layout: Layout, before: Tensor, x: Tensor, places: Sequence, size: Size) -> bool:
+    """Whether a layout also holds for an image of another size.
+
+    Queries and classes are as many for any image.
+
+    Args:
+        layout (Layout): The layout.
+        before (Tensor): What the layer gave for the first image.
+        x (Tensor): What it gives for the other.
+        places (Sequence[Places]): Where its tokens may lie.
+        size (tuple[int, int]): Height and width of the other image.
+    """
+    if before.shape == x.shape:
+        return False
+    return layout.kind != 'tokens' or layout.levels(x.shape[1], places, size) is not None
 
 
 def places_in_call(values: Sequence) -> Iterator[Places]:

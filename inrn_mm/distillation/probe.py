@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from .layouts import Layout, Size, find_layout
+from .layouts import Layout, Size, find_layout, follows
 from .recorder import Features, ForwardStopped, Recorder
 from .taps import Tap, TapError
 
@@ -37,6 +37,7 @@ class Probe:
     num_calls: dict[Tap, int]
     clone: list[Tap]
     grids: set[str] = field(default_factory=set)
+    _twice: 'Probe | None' = None
 
     @property
     def size(self) -> Size:
@@ -44,7 +45,10 @@ class Probe:
         return self.features.size
 
     def layout(self, tap: Tap, own_images: bool = True) -> Layout:
-        """Find how a tap's tensors become maps, see :func:`find_layout`."""
+        """Find how a tap's tensors become maps, see :func:`find_layout`.
+
+        What the first image leaves open, another of twice the size decides.
+        """
         features = self.features
         layout = find_layout(
             tap,
@@ -57,7 +61,27 @@ class Probe:
         )
         if layout.source:
             self.grids.add(layout.source)
+        if layout.unsure and not self._follows(layout, tap):
+            raise TapError(
+                f"The layer '{tap}' of {type(self.net).__name__} gives the shape "
+                f'{tuple(features[tap][0].shape)}, which does not follow the size of the image: '
+                'name a layer that gives a map.'
+            )
         return layout
+
+    def _follows(self, layout: Layout, tap: Tap) -> bool:
+        if self._twice is None:
+            size = tuple(2 * side for side in self.size)
+            try:
+                self._twice = probe_blank(self.net, list(self.features), [size], [self.channels])
+            except TapUnreached:  # a network of one size
+                self._twice = self
+        if self._twice is self:
+            return True
+        other = self._twice.features
+        return follows(
+            layout, self.features[tap][0], other[tap][0], other.places[tap][0], other.size
+        )
 
 
 @torch.no_grad()
@@ -194,6 +218,30 @@ def named_sizes(net: nn.Module) -> Iterator[Size]:
             sides = value[-2:] if isinstance(value, (tuple, list)) else ()
             if len(sides) == 2 and all(isinstance(x, int) and x >= 8 for x in sides):
                 yield tuple(sides)
+
+
+def needed_divisor(net: nn.Module, taps: Sequence[Tap], channels: int) -> int:
+    """Find what the sides of a network's images must be multiples of.
+
+    Necks that put an enlarged map on another want sizes that their
+    training pipeline pads to, which no data preprocessor tells.
+
+    Args:
+        net (nn.Module): A network that takes 64 x 64.
+        taps (Sequence[Tap]): Layers that are wanted.
+        channels (int): Channels of the images.
+
+    Returns:
+        int: A power of two; 1 where none up to 128 helps.
+    """
+    for divisor in (1, 2, 4, 8, 16, 32, 64, 128):
+        odd = 64 // divisor // 2 * 2 + 1
+        try:
+            probe_blank(net, taps, [(odd * divisor, (odd + 2) * divisor)], [channels])
+        except TapUnreached:
+            continue
+        return divisor
+    return 1
 
 
 def likely_channels(net: nn.Module) -> Iterator[int]:

@@ -16,7 +16,7 @@ from .acceleration import Acceleration
 from .configs import model_config
 from .inputs import InputAdapter, SizeAdapter
 from .layouts import Size
-from .probe import USUAL_SIZES, Probe, TapUnreached, named_sizes, probe_blank, run
+from .probe import USUAL_SIZES, Probe, TapUnreached, named_sizes, needed_divisor, probe_blank, run
 from .proposals import forward_proposals
 from .recorder import Features, Recorder
 from .taps import Tap
@@ -151,6 +151,8 @@ class FrozenTeacher:
             )
         elif seen.size == size:
             seen.features.share = tuple(a / b for a, b in zip(asked, size))
+        if self.sizes.fixed is None and self.sizes.divisor == 1 and taps:
+            self.sizes.divisor = needed_divisor(self.net, taps, channels)
         self.num_calls, self.clone, self.grids = seen.num_calls, seen.clone, seen.grids
         return seen
 
