@@ -257,9 +257,9 @@ class KnowledgeDistiller(StudentView):
         if lost:
             raise ValueError(
                 f"The student's layer '{min(map(str, lost))}' runs without "
-                'autograd, so that no loss can teach it: it is in a block '
-                'with activation checkpointing; compare the end of its stage '
-                'or set with_cp=False there.'
+                'autograd, so that no loss can teach it: it is under torch.no_grad '
+                'or in a block with activation checkpointing; compare the end of '
+                'its stage, or set with_cp=False there.'
             )
 
     def _gradient_ratios(

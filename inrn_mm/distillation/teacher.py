@@ -163,6 +163,21 @@ class FrozenTeacher:
             return False
         return True
 
+    def convert(
+        self, inputs: Tensor, data_samples: list | dict | None
+    ) -> tuple[Tensor, list | dict | None, tuple[float, float]]:
+        """Make the student's batch the teacher's.
+
+        Args:
+            inputs (Tensor): The student's images ``(N, C, H, W)``.
+            data_samples (list | dict, optional): Their data samples.
+
+        Returns:
+            tuple: Images, data samples and the share of height and width
+            that is no added padding.
+        """
+        return self.sizes(self.inputs(inputs, data_samples), data_samples)
+
     @torch.no_grad()
     def __call__(
         self,
@@ -186,8 +201,7 @@ class FrozenTeacher:
         Returns:
             Features: The features, one for each call of the tapped module.
         """
-        inputs = self.inputs(inputs, data_samples)
-        inputs, data_samples, share = self.sizes(inputs, data_samples)
+        inputs, data_samples, share = self.convert(inputs, data_samples)
         if self.acceleration.pending:
             every = list(self.num_calls)
             self.net = self.acceleration.fit(

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from ..inputs import metainfos
+
 
 def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> Tensor:
     """One class for each row of logits.
@@ -23,7 +25,7 @@ def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> 
         ValueError: If there are no labels, or not one for each row.
     """
     name = type(loss).__name__
-    if not data_samples or 'gt_label' not in data_samples[0]:
+    if not data_samples or isinstance(data_samples, dict) or 'gt_label' not in data_samples[0]:
         raise ValueError(
             f'{name} needs ground-truth labels: the data samples must have `gt_label`.'
         )
@@ -36,7 +38,8 @@ def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> 
     if len(labels) != len(logits):
         raise ValueError(
             f'{name} needs one label for each row of logits, got '
-            f'{len(labels)} labels for {len(logits)} rows.'
+            f'{len(labels)} labels for {len(logits)} rows; where label_layer runs several '
+            "times, name the call that has them, as '...:input[1]@-1'."
         )
     return labels
 
@@ -47,9 +50,10 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
     Args:
         loss (nn.Module): The loss, named in errors.
         device (torch.device): Where to.
-        data_samples (list, optional): mmdet's data samples, with
+        data_samples (list | dict, optional): mmdet's data samples, with
             ``gt_instances.bboxes`` in pixels of the input and
-            ``batch_input_shape`` (or ``img_shape``, if nothing is padded).
+            ``batch_input_shape`` (or ``img_shape``, if nothing is padded); or
+            mmyolo's dict, with ``bboxes_labels`` and ``img_metas``.
 
     Returns:
         Tensor: ``(N, M, 4)`` of ``x1, y1, x2, y2``, M the largest number of
@@ -58,17 +62,28 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
     Raises:
         ValueError: If there are no boxes.
     """
-    name = type(loss).__name__
-    if not data_samples or 'gt_instances' not in data_samples[0]:
+    found = _boxes(data_samples)
+    if found is None:
         raise ValueError(
-            f'{name} needs ground-truth boxes: the data samples must have `gt_instances.bboxes`.'
+            f'{type(loss).__name__} needs ground-truth boxes: the data samples must have '
+            '`gt_instances.bboxes`.'
         )
     boxes, sizes = [], []
-    for sample in data_samples:
-        box = sample.gt_instances.bboxes
+    for box, sample in zip(found, metainfos(data_samples)):
         # mmdet's box types hold a tensor
         boxes.append(getattr(box, 'tensor', box).reshape(-1, 4).float())
         height, width = sample.get('batch_input_shape', sample.get('img_shape'))[:2]
         sizes.append([[width, height, width, height]])
     boxes = pad_sequence(boxes, True, padding_value=-torch.inf).to(device)
     return boxes / torch.tensor(sizes, dtype=torch.float32, device=device)
+
+
+def _boxes(data_samples: list | dict | None) -> list | None:
+    """Boxes of each image, if there are any."""
+    if isinstance(data_samples, dict):
+        rows = data_samples.get('bboxes_labels')  # image, class, corners
+        count = len(data_samples.get('img_metas', []))
+        return None if rows is None else [rows[rows[:, 0] == i, 2:6] for i in range(count)]
+    if not data_samples or 'gt_instances' not in data_samples[0]:
+        return None
+    return [sample.gt_instances.bboxes for sample in data_samples]

@@ -134,11 +134,11 @@ class TeacherCheckHook(Hook):
     @staticmethod
     def _losses(teacher, batches: list[dict]) -> tuple[float, float]:
         """Loss of the teacher, and the best of random weights."""
-        own = score(teacher.net, teacher.inputs, batches)
+        own = score(teacher.net, teacher.convert, batches)
         chance = []
         for draw in range(DRAWS):
             torch.manual_seed(1 + draw)
-            chance.append(score(randomized(teacher.net), teacher.inputs, batches))
+            chance.append(score(randomized(teacher.net), teacher.convert, batches))
         return own, min(chance)
 
 
@@ -148,7 +148,8 @@ def score(net: nn.Module, convert, batches: list[dict]) -> float:
 
     Args:
         net (nn.Module): A ``BaseModel``.
-        convert (callable): From the student's inputs to the teacher's.
+        convert (callable): From the student's inputs to the teacher's, see
+            :meth:`FrozenTeacher.convert`.
         batches (list[dict]): With ``inputs`` and ``data_samples``.
     """
     # both networks sample the same
@@ -157,7 +158,7 @@ def score(net: nn.Module, convert, batches: list[dict]) -> float:
     total = 0.0
     for data in batches:
         samples = copy.deepcopy(data['data_samples'])
-        inputs = convert(data['inputs'], samples)
+        inputs, samples, _ = convert(data['inputs'], samples)
         loss, _ = net.parse_losses(net(inputs, samples, mode='loss'))
         total += loss.item()
     return total / len(batches)
