@@ -3,10 +3,13 @@
 import pytest
 import torch
 from mmengine.model import ImgDataPreprocessor
+from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import nn
+from toys import ToyModel, toy_config
 
 from inrn_mm.distillation.inputs import InputAdapter
+from inrn_mm.distillation.losses.targets import relative_boxes
 
 RGB = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True)
 BGR = dict(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False)
@@ -89,3 +92,48 @@ def test_mmsegs_preprocessor(seg):
         close = dict(rtol=1e-5, atol=1e-3)
         torch.testing.assert_close(InputAdapter(seg, other)(seg(images), samples), inputs, **close)
         torch.testing.assert_close(InputAdapter(other, seg)(inputs, samples), seg(images), **close)
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_mmyolos_data_samples(known):
+    """A dict, whose meta information may not tell the sizes."""
+    student, inputs = preprocess(RGB, [torch.rand(3, 20, 30), torch.rand(3, 32, 17)])
+    teacher, expected = preprocess(PADDED, [torch.zeros(3, 1, 1)])
+    metas = [dict(img_shape=s, batch_input_shape=(32, 32)) for s in ((20, 30), (32, 17))]
+    if not known:
+        metas = [dict(batch_input_shape=(32, 32))] * 2
+    samples = dict(bboxes_labels=torch.zeros(3, 6), img_metas=metas)
+    out = InputAdapter(student, teacher)(inputs, samples)
+    assert out.shape == inputs.shape
+    assert out[0, :, 20:].eq(7).all() == known
+
+
+def test_a_distilled_step_with_mmyolos_data_samples():
+    """Labels are the student's affair; boxes are found where FGD asks."""
+
+    class Yolo(ToyModel):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            if mode == 'loss':
+                return dict(loss_cls=super().forward(inputs).square().mean())
+            return super().forward(inputs, data_samples, mode)
+
+    MODELS.register_module(name='YoloLike', module=Yolo, force=True)
+    boxes = torch.tensor([[1, 0, 2.0, 2, 12, 20], [1, 2, 4, 4, 9, 9]])
+    cfg = toy_config([dict(type='FocalGlobalLoss', pairs=[(1, 1)], alpha=1.0)])
+    cfg['student'] = dict(type='YoloLike')
+    cfg['teacher'].update(mean=[1.0, 2.0, 3.0])
+    model = MODELS.build(cfg)
+    inputs = torch.rand(2, 3, 32, 32)
+    values = []
+    for rows in (boxes, boxes[:0]):
+        samples = dict(bboxes_labels=rows, img_metas=[dict(batch_input_shape=(32, 32))] * 2)
+        values.append(model(inputs, samples, mode='loss')['loss_focal_global.stage1'])
+    assert values[0] != values[1]
+    found = relative_boxes(
+        model.distill_losses[0], inputs.device, dict(samples, bboxes_labels=boxes)
+    )
+    assert found[1].tolist() == (boxes[:, 2:] / 32).tolist() and found[0].isinf().all()
+    for name, labels in (('DecoupledKDLoss', 'gt_label'), ('FocalGlobalLoss', 'gt_instances')):
+        cfg['distill_losses'] = [dict(type=name, pairs=[('fc', 'fc') if 'KD' in name else (1, 1)])]
+        with pytest.raises(ValueError, match=f'the data samples must have `{labels}'):
+            MODELS.build(cfg)(inputs, dict(img_metas=samples['img_metas']), mode='loss')

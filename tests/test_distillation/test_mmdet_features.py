@@ -91,6 +91,23 @@ def test_inferencer(trained, tiny_coco):
     assert results[0]['scores']
 
 
+def test_init_detector(trained, tiny_coco):
+    """mmdet's looks for a backbone in the config, unless it has options."""
+    from pathlib import Path
+
+    from mmdet.apis import inference_detector, init_detector
+
+    _, work_dir = trained
+    cfg, checkpoint = Config.fromfile(work_dir / 'distilled.py'), str(work_dir / 'epoch_1.pth')
+    image = str(next(Path(tiny_coco['img_dir']).iterdir()))
+    model = init_detector(copy.deepcopy(cfg), checkpoint, device='cpu', cfg_options={})
+    assert model.student.dataset_meta['classes'] and model.student.cfg is model.cfg
+    cfg.model = cfg.model.student
+    plain = init_detector(cfg, checkpoint, device='cpu')
+    one, two = (inference_detector(net, image).pred_instances for net in (model, plain))
+    assert torch.equal(one.bboxes, two.bboxes) and len(one)
+
+
 def test_sync_bn_conversion_reaches_the_student(tiny_coco, tmp_path):
     cfg = distilled(tiny_coco, tmp_path)
     with DefaultScope.overwrite_default_scope('mmdet'):
