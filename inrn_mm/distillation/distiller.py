@@ -149,7 +149,7 @@ class KnowledgeDistiller(StudentView):
                 raise ValueError(
                     f"Two distillation losses are called '{name}'; give one of them another `name`."
                 )
-        taps = self._student_taps(self.bound)
+        taps = _taps(bound.student_taps for bound in self.bound)
         sizes = [probe_size, *named_sizes(self.student), *USUAL_SIZES]
         seen = probe_blank(self.student, taps, sizes, likely_channels(self.student))
         own, others = {seen.size: seen}, dict(self=seen)
@@ -170,10 +170,6 @@ class KnowledgeDistiller(StudentView):
             return probe_blank(self.student, taps, [size], [seen.channels])
         except TapUnreached:
             return seen
-
-    @staticmethod
-    def _student_taps(bound: Iterable[BoundLoss]) -> list[Tap]:
-        return _taps(each.student_taps for each in bound)
 
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
@@ -233,7 +229,7 @@ class KnowledgeDistiller(StudentView):
 
     def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
         """Record what losses want of the student."""
-        taps = self._student_taps(active)
+        taps = _taps(bound.student_taps for bound in active)
         taps += [bound.label_tap for bound in active if bound.label_tap]
         if any(bound.loss.same_proposals for bound in active):
             taps.append(PROPOSALS)

@@ -77,15 +77,7 @@ class INReBlock(BaseModule):
         from mmcv.cnn.bricks import DropPath
 
         out_channels = out_channels or in_channels
-        if hidden_channels is None:
-            if compression <= 0:
-                raise ValueError(f'compression must be positive, got {compression}.')
-            hidden_channels = round(in_channels / compression)
-        if hidden_channels < 1:
-            raise ValueError(
-                f'compression={compression} leaves no channel of '
-                f'{in_channels}; use a coefficient of at most {in_channels}.'
-            )
+        hidden_channels = _inner_channels(in_channels, compression, hidden_channels)
         kinds = order.split('-')
         if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
             raise ValueError(
@@ -104,24 +96,21 @@ class INReBlock(BaseModule):
         self.residual = residual
         self.with_cp = with_cp
 
-        widths = [in_channels] + [hidden_channels] * (len(kinds) - 1)
-        widths += [out_channels]
-        layers = []
-        for i, kind in enumerate(kinds):
+        widths = [in_channels, *[hidden_channels] * (len(kinds) - 1), out_channels]
+        self.layers = nn.Sequential()
+        for i, kind in enumerate(kinds, 1):
             kernel = kernel_size if kind == 'conv' else 1
-            last = i == len(kinds) - 1
-            layers.append(
+            # the last activation comes after the residual
+            act = act_cfg if i < len(kinds) else None
+            self.layers.append(
                 ConvModule(
-                    widths[i],
-                    widths[i + 1],
+                    *widths[i - 1 : i + 1],
                     kernel,
                     padding=kernel // 2,
                     norm_cfg=norm_cfg,
-                    # the last activation comes after the residual
-                    act_cfg=None if last else act_cfg,
+                    act_cfg=act,
                 )
             )
-        self.layers = nn.Sequential(*layers)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
         self.act = build_activation_layer(act_cfg) if act_cfg else nn.Identity()
 
@@ -156,3 +145,16 @@ class INReBlock(BaseModule):
         if self.residual:
             out = x + self.drop_path(out)
         return self.act(out)
+
+
+def _inner_channels(channels: int, compression: float, hidden_channels: int | None) -> int:
+    """Channels of a block's inner layers."""
+    if compression <= 0:
+        raise ValueError(f'compression must be positive, got {compression}.')
+    inner = round(channels / compression) if hidden_channels is None else hidden_channels
+    if inner < 1:
+        raise ValueError(
+            f'compression={compression} leaves no channel of '
+            f'{channels}; use a coefficient of at most {channels}.'
+        )
+    return inner

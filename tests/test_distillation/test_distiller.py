@@ -103,14 +103,6 @@ def test_ema_shares_the_teacher():
     assert set(ema.state_dict()) == set(model.state_dict())
 
 
-def test_parameter_names_are_the_plain_students():
-    """So that paramwise options and layer decay work as without teacher."""
-    model = build()
-    plain = MODELS.build(dict(type='ToyModel'))
-    names = [n for n, _ in model.named_parameters() if not n.startswith('distill_losses.')]
-    assert names == [n for n, _ in plain.named_parameters()]
-
-
 def test_checkpoint_loads_into_the_plain_student(tmp_path):
     model = build()
     train_steps(model)
@@ -344,64 +336,3 @@ def test_vectors_are_aligned_by_a_linear_layer():
     assert isinstance(model.distill_losses[0].align[0].conv, nn.Linear)
     losses = model(**toy_batch(model), mode='loss')
     assert losses['loss_stage_mse.fc:input'] > 0
-
-
-def test_a_model_is_seen_through_the_wrapper():
-    model = build()
-    assert model.fc is model.student.fc
-    model.student.note = 'seen'
-    assert model.note == 'seen'
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        model.nothing
-
-
-@pytest.mark.parametrize(
-    'losses, message',
-    [
-        (
-            [dict(type='StageMSELoss', pairs=[('backbone.stage.0', 0)])],
-            "no layer 'backbone.stage.0'; the nearest names",
-        ),
-        ([dict(type='StageMSELoss', pairs=[(5, 0)])], 'no stage 5'),
-        (
-            [dict(type='StageMSELoss', pairs=[(0, 1, 2)])],
-            r'pairs must hold \(student layer, teacher layer\)',
-        ),
-        ([dict(type='StageMSELoss', pairs=[])], 'at least one pair'),
-        (
-            [dict(type='StageMSELoss', pairs=[(0, 0), (1, 1)], weight=[1.0])],
-            '2 pairs of layers but 1 weights',
-        ),
-        (
-            [dict(type='StageMSELoss', pairs=[(0, 'fc')])],
-            r'student features of shape \(1, 4, \d+, \d+\) with teacher features of '
-            r'shape \(1, 3\)',
-        ),
-        ([dict(type='StageMSELoss', pairs=[(0, 0)])] * 2, 'give one of them another `name`'),
-    ],
-)
-def test_bad_losses(losses, message):
-    with pytest.raises(ValueError, match=message):
-        build(losses=losses)
-
-
-def test_unknown_config_file():
-    cfg = toy_config()
-    cfg['teacher'] = 'configs/nothing.py'
-    with pytest.raises(FileNotFoundError, match='configs/nothing.py'):
-        MODELS.build(cfg)
-
-
-def test_model_from_a_config_file(tmp_path):
-    path = tmp_path / 'student.py'
-    path.write_text(
-        "model = dict(type='ToyModel', widths=(5, 6, 7))\n"
-        "data_preprocessor = dict(type='ImgDataPreprocessor', "
-        'mean=[1., 2., 3.], std=[4., 5., 6.])\n'
-    )
-    model = build()
-    cfg = toy_config()
-    cfg['student'] = str(path)
-    model = MODELS.build(cfg)
-    assert model.backbone.stages[0][0].out_channels == 5
-    assert model.data_preprocessor.mean.flatten().tolist() == [1.0, 2.0, 3.0]

@@ -203,3 +203,19 @@ def test_the_teacher_stays_where_it_is(tmp_path):
     load_checkpoint(model, str(tmp_path / 'plain.pth'))
     assert model.fc.bias.eq(3).all()
     assert all(v.equal(before[k]) for k, v in model.teacher.net.state_dict().items())
+
+
+def test_parameter_names_are_the_plain_students():
+    """So that paramwise options and layer decay work as without teacher."""
+    plain, model = pair('ToyModel')
+    names = [n for n, _ in model.named_parameters() if not n.startswith('distill_losses.')]
+    assert names == [n for n, _ in plain.named_parameters()]
+
+
+def test_a_model_is_seen_through_the_wrapper():
+    _, model = pair('ToyModel')
+    assert model.fc is model.student.fc
+    model.student.note = 'seen'
+    assert model.note == 'seen'
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        model.nothing
