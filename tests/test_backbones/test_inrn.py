@@ -199,6 +199,7 @@ def test_arguments_reach_the_blocks():
 
 
 @pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmpretrain'])
+@pytest.mark.smoke
 def test_found_from_every_scope(scope):
     pytest.importorskip(scope)
     with DefaultScope.overwrite_default_scope(scope):
@@ -207,6 +208,7 @@ def test_found_from_every_scope(scope):
         assert type(MODELS.build(dict(type='INReBlock', in_channels=8))) is INReBlock
 
 
+@pytest.mark.smoke
 def test_every_parameter_gets_a_gradient():
     model = INRN(TINY)
     model.init_weights()
@@ -258,6 +260,7 @@ def test_weights_are_initialised_once():
     assert norm.weight.eq(0.7).all()
 
 
+@pytest.mark.smoke
 def test_bf16_autocast_and_channels_last_stay_close():
     torch.manual_seed(0)
     model = INRN(TINY).eval()
@@ -273,6 +276,7 @@ def test_bf16_autocast_and_channels_last_stay_close():
         assert nn.functional.cosine_similarity(a.float().flatten(), b.flatten(), 0) > 0.999
 
 
+@pytest.mark.smoke
 def test_export_keeps_the_outputs():
     model = INRN(TINY).eval()
     x = torch.rand(1, 3, 64, 64)
@@ -280,6 +284,7 @@ def test_export_keeps_the_outputs():
     torch.testing.assert_close(program.module()(x), model(x))
 
 
+@pytest.mark.smoke
 def test_onnx_export_keeps_the_outputs():
     onnxruntime = pytest.importorskip('onnxruntime')
     pytest.importorskip('onnx')

@@ -95,6 +95,7 @@ def test_stage_features_need_the_teachers_backbone_only(base):
     dict(type='FocalGlobalLoss', temperature=0.5),
     dict(type='ReviewLoss', mid_channels=8),
 ], ids=lambda loss: loss['type'])  # yapf: disable
+@pytest.mark.smoke
 def test_a_step_of_the_losses_on_fpn_levels(loss):
     """PKD, CWD, MGD, FGD and ReviewKD under Faster R-CNN."""
     pairs = [(f'neck[{i}]', f'neck[{i}]') for i in range(4)]
@@ -187,6 +188,7 @@ def test_rpn_and_same_proposals_of_one_teacher():
     assert losses[f'loss_channel_wise.{rpn}'] > 0
 
 
+@pytest.mark.smoke
 def test_logits_of_the_same_proposals():
     """The teacher's RoI head scores the student's sampled boxes, no RPN."""
     logits = ['roi_head.bbox_head.fc_cls'] * 2
@@ -222,6 +224,7 @@ def test_logits_of_the_same_proposals():
     assert losses['loss_stage_mse.stage3'] > 0
 
 
+@pytest.mark.smoke
 def test_transformer_teacher():
     """Tokens of a ViT for maps of INRN."""
     pytest.importorskip('mmpretrain')
@@ -250,6 +253,7 @@ def test_transformer_teacher():
     assert losses['loss_stage_mse.stage2'] > 0
 
 
+@pytest.mark.smoke
 def test_prediction_equals_the_plain_detector():
     model = distilled('faster-rcnn_r50_fpn', [(3, 3)]).eval()
     plain = MODELS.build(student('faster-rcnn_r50_fpn')).eval()

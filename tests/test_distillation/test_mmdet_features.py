@@ -59,6 +59,7 @@ def test_visualization_hook_draws(trained):
     assert list(trained[1].rglob('vis_image/*.jpg')) or list(trained[1].rglob('vis_image/*.png'))
 
 
+@pytest.mark.smoke
 def test_ema_weights_are_the_ones_saved(trained):
     runner, work_dir = trained
     saved = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
@@ -67,6 +68,7 @@ def test_ema_weights_are_the_ones_saved(trained):
     assert torch.equal(saved['ema_state_dict'][f'module.{name}'], runner.model.state_dict()[name])
 
 
+@pytest.mark.smoke
 def test_inferencer(trained, tiny_coco):
     """The distilled config and the plain one detect the same."""
     from pathlib import Path
@@ -118,7 +120,7 @@ def test_sync_bn_conversion_reaches_the_student(tiny_coco, tmp_path):
     assert torch.nn.BatchNorm2d not in kinds
 
 
-@pytest.mark.parametrize('stages', [1, 2])
+@pytest.mark.parametrize('stages', [1, pytest.param(2, marks=pytest.mark.smoke)])
 def test_mixed_precision(tiny_coco, tmp_path, stages):
     """What --amp makes of the config; without a GPU, the CPU's bfloat16,
     for which mmcv's compiled RoIAlign and focal loss have no kernels."""

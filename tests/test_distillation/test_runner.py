@@ -48,6 +48,7 @@ def run(work_dir, epochs=2, losses=SCHEDULED, **kwargs):
     return runner
 
 
+@pytest.mark.smoke
 def test_resume_equals_an_uninterrupted_run(tmp_path):
     full = run(tmp_path / 'full', 3)
     run(tmp_path / 'half', 1)
@@ -64,6 +65,7 @@ def test_schedule_in_epochs_under_a_loop_of_iterations(tmp_path):
         run(tmp_path, 1, losses, train_cfg=dict(by_epoch=False, max_iters=9))
 
 
+@pytest.mark.smoke
 def test_no_teacher_in_the_saved_file(tmp_path):
     runner = run(tmp_path, 1)
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)

@@ -50,6 +50,7 @@ def unpickler(request, monkeypatch):
         pytest.skip('this torch has the restricted way only')
 
 
+@pytest.mark.smoke
 def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
     content = dict(
         state_dict=nn.Linear(2, 2).state_dict(),
@@ -65,6 +66,7 @@ def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
     assert read['message_hub']['loss'].mean() == 1.5
 
 
+@pytest.mark.smoke
 def test_no_code_of_a_checkpoint_runs(hostile, unpickler):
     with pytest.raises(ValueError, match=r"test_checkpoint\.mark'.*--allow-pickle"):
         load_state(hostile)

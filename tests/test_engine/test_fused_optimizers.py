@@ -18,6 +18,7 @@ def steps(net, optimizer, data):
 
 
 @pytest.mark.parametrize('name', ['Adam', 'AdamW'])
+@pytest.mark.smoke
 def test_it_is_the_plain_one(name):
     net = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 3))
     twin = copy.deepcopy(net)

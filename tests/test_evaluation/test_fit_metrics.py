@@ -67,6 +67,7 @@ def test_small_frames(metric, side, least):
         metric(pred, gt)
 
 
+@pytest.mark.smoke
 def test_metrics_in_an_evaluator(tmp_path):
     file = tmp_path / 'fit.inrn'
     file.write_bytes(bytes(96))

@@ -44,6 +44,7 @@ def output(net):
 
 
 @pytest.mark.parametrize('name', NETS)
+@pytest.mark.smoke
 def test_exact_with_32_bits(name, tmp_path):
     net, cfg, signal = build(name)
     size = write_fit(tmp_path / 'a.inrn', net, cfg, signal, bits=32)

@@ -167,6 +167,7 @@ def in_the_repository(monkeypatch, request):
     monkeypatch.chdir(request.config.rootpath)
 
 
+@pytest.mark.smoke
 def test_training_by_the_runner_and_exact_resume(tmp_path):
     runner = Runner.from_cfg(config(tmp_path / 'a'))
     runner.train()

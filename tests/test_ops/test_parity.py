@@ -9,6 +9,7 @@ from cases import draw_boxes, draw_rois, draw_scores, list_cases
 from record import RECORD
 
 CASES = dict(list_cases())
+pytestmark = pytest.mark.smoke
 
 
 def assert_same(found, expected):

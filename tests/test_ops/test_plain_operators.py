@@ -8,6 +8,8 @@ from cases import draw, draw_rois
 from torch.autograd import gradcheck
 from torch.nn import functional
 
+pytestmark = pytest.mark.smoke
+
 
 def interpolate(plane, y, x):
     """mmcv's bilinear interpolation, written for one point."""

@@ -6,6 +6,7 @@ import inrn_mm
 from inrn_mm.utils import collect_env as module
 
 
+@pytest.mark.smoke
 def test_table_has_the_versions_and_the_ops(capsys, monkeypatch):
     import mmengine
     import torch

@@ -70,6 +70,7 @@ def image_of(folder):
     return str(sorted((folder / 'data/val').glob('*/*.png'))[0])
 
 
+@pytest.mark.smoke
 def test_inferencer_and_get_model(trained, folder, tmp_path):
     from mmpretrain import ImageClassificationInferencer, get_model
 

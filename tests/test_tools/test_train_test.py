@@ -72,6 +72,7 @@ def error_of(capsys, run_tool, *arguments):
     return errors[0]
 
 
+@pytest.mark.smoke
 def test_train_validates_and_keeps_one_checkpoint(trained):
     assert [path.name for path in trained.glob('*.pth')] == ['epoch_3.pth']
     scalars = logged(trained)
@@ -137,6 +138,7 @@ def test_resume_without_a_checkpoint_starts_anew(config, run_tool, tmp_path):
     assert (tmp_path / 'epoch_1.pth').is_file()
 
 
+@pytest.mark.smoke
 def test_test_gives_the_map_of_training(config, trained, run_tool, tmp_path, tiny_coco, capsys):
     run_tool(
         'test.py',
