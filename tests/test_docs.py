@@ -65,7 +65,7 @@ def test_examples_are_losses():
     count = 0
     for block in re.findall(r'```python\n(.*?)```', PAGE, re.S):
         if '_base_' in block:
-            block = block[block.index('    distill_losses=') :].strip(' )\n')
+            block = block[block.index('    distill_losses=') :].strip(' ),\n')
         names = {}
         exec(block, names)
         for cfg in names['distill_losses']:

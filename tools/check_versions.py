@@ -269,20 +269,20 @@ def read_table(text: str) -> dict[str, dict[str, str]]:
     return {row['name']: row for row in rows}
 
 
-def write_page(page: Path, rows: list[dict[str, str]], machine: str) -> None:
-    """Put rows into the page's table; those of other sets stay.
+def write_row(page: Path, row: dict[str, str]) -> None:
+    """Put a row into the page's table; those of other sets stay.
 
     Args:
         page (Path): Has the two markers.
-        rows (list[dict]): As of :meth:`Check.run`.
-        machine (str): Where they ran.
+        row (dict[str, str]): As of :meth:`Check.run`.
     """
     before, _, rest = page.read_text().partition(BEGIN)
-    table, _, after = rest.partition(END)
-    found = read_table(table) | {row['name']: row for row in rows}
-    order = [v.name for v in MATRIX if v.name in found]
-    table = make_table([found[name] for name in order])
-    page.write_text(f'{before}{BEGIN}\n{table}\n\nmachine: {machine}\n{END}{after}')
+    found, _, after = rest.partition(END)
+    machine = f'machine: {row["machine"]}\n' if 'machine' in row else ''
+    machine = machine or ''.join(re.findall('^machine: .*\n', found, re.MULTILINE))
+    rows = read_table(found) | {row['name']: row}
+    table = make_table([rows[v.name] for v in MATRIX if v.name in rows])
+    page.write_text(f'{before}{BEGIN}\n{table}\n\n{machine}{END}{after}')
 
 
 def main() -> None:
@@ -298,17 +298,17 @@ def main() -> None:
             print(f'{versions.name}: Python {versions.python} {" ".join(pinned)}'.rstrip())
         return
     args.dir.mkdir(parents=True, exist_ok=True)
-    rows = []
+    failed = []
     for versions in chosen:
         print(f'{versions.name} ...', flush=True)
         row = Check(versions, args).run()
-        rows.append(row)
         print('  '.join(filter(None, (row[t] for t in TITLES[1:]))), flush=True)
-    machines = [row['machine'] for row in rows if 'machine' in row]
-    if args.write and machines:
-        write_page(PAGE, rows, machines[-1])
-    if any(row['result'].startswith('**') for row in rows):
-        raise SystemExit(f'error: tests failed: see the logs in {args.dir}.')
+        if row['result'].startswith('**'):
+            failed.append(versions.name)
+        if args.write:
+            write_row(PAGE, row)
+    if failed:
+        raise SystemExit(f'error: {", ".join(failed)} failed: see the logs in {args.dir}.')
 
 
 if __name__ == '__main__':
