@@ -214,12 +214,12 @@ class Check:
                 raise NotRun(f'no {versions.wheel} in the wheel folder')
         free = shutil.disk_usage(self.args.dir).free >> 30
         if free < FREE_GB:
-            raise NotRun(f'{free} GB are free, {FREE_GB} are asked for')
+            raise NotRun(f'{free} GB are free, {FREE_GB} are needed')
         self.log.unlink(missing_ok=True)
         if self.call(self.uv, 'venv', '--clear', '--python', versions.python, self.env).returncode:
             raise NotRun(f'no Python {versions.python} here')
-        # The build of mmcv 2.1.0 imports pkg_resources, that of onedl-mmcv
-        # packaging's setuptools: both are in setuptools 81.
+        # The build of mmcv 2.1.0 imports pkg_resources, which is no longer in
+        # setuptools 82.
         constraints = self.args.dir.absolute() / 'build.txt'
         constraints.write_text('setuptools<82\n')
         command = [self.uv, 'pip', 'install', '--python', self.python]
@@ -264,7 +264,7 @@ def make_table(rows: list[dict[str, str]]) -> str:
 
 def read_table(text: str) -> dict[str, dict[str, str]]:
     """Read the rows of a table of :func:`make_table`, by name."""
-    lines = [line.strip('| ') for line in text.splitlines() if line.startswith('|')][2:]
+    lines = [line[1:-1] for line in text.splitlines() if line.startswith('|')][2:]
     rows = [dict(zip(TITLES, map(str.strip, line.split('|')))) for line in lines]
     return {row['name']: row for row in rows}
 

@@ -1,5 +1,6 @@
 """Devices for the processes of a training, and DDP without GPUs."""
 
+import inspect
 import os
 import socket
 from pathlib import Path
@@ -9,6 +10,14 @@ from mmengine.device import get_device
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+# DDP that does not send buffers at each step: torch 2.13 renamed the argument
+# and warns of the old name.
+_NAMES = inspect.signature(DistributedDataParallel).parameters
+OWN_BUFFERS = {
+    'forward_sync_buffers' if 'forward_sync_buffers' in _NAMES else 'broadcast_buffers': False
+}
 
 
 def check_devices(processes: int = 1) -> str:
@@ -114,8 +123,8 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         kwargs.pop('device_ids', None)  # mmengine's default, a GPU
         super().__init__(
             revert_sync_batchnorm(module),
-            broadcast_buffers=False,
             find_unused_parameters=find_unused_parameters,
+            **OWN_BUFFERS,
             **kwargs,
         )
 

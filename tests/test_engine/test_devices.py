@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -53,6 +55,23 @@ def test_one_process_needs_no_group(cpu):
     cfg = Config(dict(launcher='none'))
     init_cpu_group(cfg)
     assert 'model_wrapper_cfg' not in cfg
+
+
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason='this torch has no gloo')
+def test_group_of_processes_of_the_cpu(tmp_path):
+    """Without a word from torch on how it is made."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    try:
+        model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.SyncBatchNorm(3))
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            ddp = dist.CPUDistributedDataParallel(model)
+        assert ddp.broadcast_buffers is False
+        ddp.module(torch.rand(4, 2)).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(params=['compiled', 'torchvision'])

@@ -15,7 +15,7 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
-from inrn_mm.engine.devices import CPUDistributedDataParallel, check_devices, free_port
+from inrn_mm.engine.devices import OWN_BUFFERS, CPUDistributedDataParallel, check_devices, free_port
 from inrn_mm.utils.machine import describe
 
 from .distill import make_distiller, make_step, read_config
@@ -190,7 +190,7 @@ def _steps(rank: int | None, port: int, args: argparse.Namespace) -> dict[str, _
         model.to(args.device)
         if rank is not None:
             model = (
-                MMDistributedDataParallel(model, device_ids=[index], broadcast_buffers=False)
+                MMDistributedDataParallel(model, device_ids=[index], **OWN_BUFFERS)
                 if cuda
                 else CPUDistributedDataParallel(model)
             )
