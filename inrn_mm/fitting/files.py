@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .signal import IMAGES, VIDEOS
+from .reading import IMAGES, VIDEOS
 
 # Of x264: near enough to lossless that the fit is judged and not the video.
 QUALITY = 12

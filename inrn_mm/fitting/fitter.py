@@ -13,6 +13,7 @@ from torch import Tensor
 from .losses import FittingLoss, target_moments
 from .memory import check_memory
 from .precision import full_precision
+from .resize import check_crop
 from .signal import Signal, load_signal
 
 
@@ -307,15 +308,7 @@ class SignalFitter(BaseModel):
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'size is a height and a width, got {size}.')
         crop = tuple(crop or (0, 0, *size))
-        if (
-            min(crop) < 0
-            or min(crop[2:]) < 1
-            or any(crop[i] + crop[i + 2] > size[i] for i in (0, 1))
-        ):
-            raise ValueError(
-                f'The crop (top, left, height, width) = {crop} '
-                f'is not inside {size[0]} x {size[1]} pixels.'
-            )
+        check_crop(crop, size)
         outside = [i for i in frames if not 0 <= i <= count - 1]
         if outside:
             raise ValueError(

@@ -7,7 +7,46 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .signal import free_memory
+
+def free_memory(device: str | torch.device = 'cpu') -> int:
+    """Count the bytes that can still be allocated on a device.
+
+    Args:
+        device (str | torch.device): Defaults to ``'cpu'``.
+
+    Returns:
+        int: Bytes.
+    """
+    device = torch.device(device)
+    if device.type == 'cuda':
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def need_memory(
+    needed: int, what: str, advice: str, devices: Sequence[str | torch.device] = ('cpu',)
+) -> None:
+    """Refuse what does not fit into the memory.
+
+    Args:
+        needed (int): Bytes that it takes.
+        what (str): What takes them, the beginning of a sentence.
+        advice (str): What to do.
+        devices (Sequence[str | torch.device]): Where it is to fit, all of
+            them. Defaults to the main memory alone.
+
+    Raises:
+        MemoryError: If less is free.
+    """
+    free = min(free_memory(device) for device in devices)
+    if needed > free:
+        raise MemoryError(
+            f'{what} takes about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: '
+            f'{advice}.'
+        )
 
 
 def check_memory(fitter: nn.Module, batch_size: int) -> None:
@@ -20,10 +59,6 @@ def check_memory(fitter: nn.Module, batch_size: int) -> None:
     Raises:
         MemoryError: If more is needed than is free.
     """
-    needed = step_memory(fitter, batch_size)
-    free = free_memory(fitter.device)
-    if needed <= free:
-        return
     _, height, width, _ = fitter.signal.shape
     if fitter.net.kind == 'frame':
         advice = (
@@ -36,10 +71,11 @@ def check_memory(fitter: nn.Module, batch_size: int) -> None:
         advice = f'train on smaller tiles (--cfg-options model.tile={max(fitter.tile // 2, 1)})'
     if batch_size > 1:
         advice += ', or a smaller batch (train_dataloader.batch_size=1)'
-    raise MemoryError(
-        f'A training step of {type(fitter.net).__name__} on {width} x '
-        f'{height} pixels takes about {needed / 2**30:.1f} GiB and '
-        f'{free / 2**30:.1f} GiB are free: {advice}.'
+    need_memory(
+        step_memory(fitter, batch_size),
+        f'A training step of {type(fitter.net).__name__} on {width} x {height} pixels',
+        advice,
+        [fitter.device],
     )
 
 
@@ -68,16 +104,15 @@ def check_decoding(
     elif fitter.net.halo and any(w % n for w, n in zip(size, native)):
         whole = math.prod(-(-w // n) * n for w, n in zip(size, native))
     needed = 4 * channels * max(floats, 3 * whole)
-    free = min(free_memory(fitter.device), free_memory())
-    if needed > free:
-        # where all of it is made, a part does not take less
-        height, width = size if whole else shown
-        part = '' if whole else ', or a --crop'
-        raise MemoryError(
-            f'Decoding {width} x {height} pixels takes about '
-            f'{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: '
-            f'give a smaller --size{part}.'
-        )
+    # where all of it is made, a part does not take less
+    height, width = size if whole else shown
+    part = '' if whole else ', or a --crop'
+    need_memory(
+        needed,
+        f'Decoding {width} x {height} pixels',
+        f'give a smaller --size{part}',
+        [fitter.device, 'cpu'],
+    )
 
 
 def step_memory(fitter: nn.Module, batch_size: int) -> int:

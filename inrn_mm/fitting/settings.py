@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import whole
-from .signal import frame_files, need_input
+from .reading import frame_files, need_input
 
 # What makes two fits the same: another value is another fit.
 SETTINGS = (

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from inrn_mm.fitting import Signal, load_signal
-from inrn_mm.fitting import signal as module
+from inrn_mm.fitting import memory as module
 from inrn_mm.fitting.files import write_image
 
 
@@ -208,7 +208,7 @@ def test_arrays_without_pixels_or_of_other_types():
 
 
 def test_what_does_not_fit_into_the_memory(folder, monkeypatch):
-    monkeypatch.setattr(module, 'free_memory', lambda: 200)
+    monkeypatch.setattr(module, 'free_memory', lambda device: 200)
     keeping = r'Keeping 12 frame\(s\).*give fewer --frames, a --crop or a sma'
     with pytest.raises(MemoryError, match=keeping):
         load_signal(folder)
@@ -219,14 +219,14 @@ def test_what_does_not_fit_into_the_memory(folder, monkeypatch):
     assert load_signal(file).shape == (1, 6, 8, 1)
     with pytest.raises(MemoryError, match='free: give a --crop or a smaller'):
         load_signal(file, size=(90, 90))
-    monkeypatch.setattr(module, 'free_memory', lambda: 100)
+    monkeypatch.setattr(module, 'free_memory', lambda device: 100)
     with pytest.raises(MemoryError, match='cut or shrink the file first'):
         load_signal(file, crop=(0, 0, 2, 3))
 
 
 def test_video_of_unknown_length_that_does_not_fit(tmp_path, monkeypatch):
     path = write_noise(tmp_path / 'a.mkv')
-    monkeypatch.setattr(module, 'free_memory', lambda: 9 * 48 * 32 * 3)
+    monkeypatch.setattr(module, 'free_memory', lambda device: 9 * 48 * 32 * 3)
     with pytest.raises(MemoryError, match='fewer --frames'):
         load_signal(path)
     assert load_signal(path, frames=5).shape[0] == 5
