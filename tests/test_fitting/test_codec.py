@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -229,7 +230,17 @@ def rewritten(file, **changes):
         ),
         (dict(type='SIREN', shape=[[dict(type='Pretrained')]]), 'asks for Pretrained'),
         (dict(type='SIREN', shape=IMAGE, width='wide'), 'cannot be decoded'),
-        (dict(type='SIREN', shape=IMAGE, colour='red'), 'cannot be decoded'),
+        (dict(type='SIREN', shape=IMAGE, colour='red'), 'asks for colour'),
+        (dict(type='SIREN', shape=IMAGE, _scope_='this'), 'asks for _scope_'),
+        (dict(type='SIREN', shape=IMAGE, init_cfg=dict(type='GELU')), 'asks for init_cfg'),
+        (
+            dict(type='SingleStageINRN', shape=VIDEO, act_cfg=dict(type='GELU', _scope_='this')),
+            'asks for _scope_',
+        ),
+        (
+            dict(type='SingleStageINRN', shape=VIDEO, arch=dict(widths=[dict(_scope_='this')])),
+            'asks for _scope_',
+        ),
         (dict(type='SIREN', shape=IMAGE, width=50), 'has other layers'),
     ],
 )
@@ -237,6 +248,14 @@ def test_hostile_headers(file, net, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_fit(rewritten(file, net=net))
     assert str(file) in str(caught.value)
+
+
+def test_a_file_imports_nothing(file):
+    path = rewritten(file, net=dict(container.read(file)[0]['net'], _scope_='this'))
+    sys.modules.pop('this', None)
+    with pytest.raises(ValueError, match='asks for _scope_'):
+        read_fit(path)
+    assert 'this' not in sys.modules
 
 
 def test_header_that_unzips_to_gigabytes(file):
@@ -270,7 +289,7 @@ def test_weights_too_large_for_half_precision():
 
 
 def test_without_constriction(file, monkeypatch):
-    monkeypatch.setitem(__import__('sys').modules, 'constriction', None)
+    monkeypatch.setitem(sys.modules, 'constriction', None)
     with pytest.raises(ImportError, match='need the package constriction'):
         read_fit(file)
 

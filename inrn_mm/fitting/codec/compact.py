@@ -8,40 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..networks.base import FittingNet
 from ..signal import Signal
 from . import container, entropy
+from .allowed import build_net, check_types
 from .quantize import check_half, dequantize, largest_code, num_steps, quantize
 
 BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
-# Types that a network's config may name inside. With the networks themselves,
-# which are looked up among the registered classes only, this is all that
-# opening a file can build: it never imports a module or runs code of the file.
-INNER_TYPES = frozenset(
-    {
-        'BN',
-        'BN2d',
-        'ELU',
-        'GELU',
-        'GN',
-        'Identity',
-        'IN',
-        'LN',
-        'LN2d',
-        'LeakyReLU',
-        'Mish',
-        'PReLU',
-        'ReLU',
-        'ReLU6',
-        'SiLU',
-        'Sigmoid',
-        'Swish',
-        'Tanh',
-    }
-)
 # A tensor with a smaller share of the weights than this keeps 16 bits: first
 # and last layers, which quantisation harms most and which weigh little.
 SMALL = 0.01
@@ -196,51 +171,6 @@ def read_fit(path: str | Path) -> CompactFit:
     return CompactFit(net.eval(), net_cfg, signal, bits, size)
 
 
-def build_net(net_cfg: dict, source: str | Path) -> FittingNet:
-    """Build a network from a config that nobody vouches for.
-
-    Args:
-        net_cfg (dict): The config.
-        source (str | Path): Where it is from, named in errors.
-
-    Returns:
-        FittingNet: The network, with random weights.
-
-    Raises:
-        ValueError: If its type is no registered :class:`FittingNet`, or a
-            type inside is not of :data:`INNER_TYPES`.
-    """
-    check_types(net_cfg, source)
-    return MODELS.build(net_cfg)
-
-
-def check_types(net_cfg: dict, source: str | Path) -> None:
-    """Refuse a config that builds anything but a fitting network.
-
-    Args:
-        net_cfg (dict): The config.
-        source (str | Path): Where it is from, named in errors.
-
-    Raises:
-        ValueError: If its type is no registered :class:`FittingNet`, or a type
-            inside is not of :data:`INNER_TYPES`.
-    """
-    name = net_cfg.get('type')
-    # not MODELS.get, which imports the module of a dotted name
-    found = MODELS.module_dict.get(name) if isinstance(name, str) else None
-    if not (isinstance(found, type) and issubclass(found, FittingNet)):
-        raise ValueError(
-            f"{source} holds a network of type '{name}', which "
-            'is no fitting network of this inrn_mm.'
-        )
-    unknown = sorted(set(_inner_types(list(net_cfg.items()))) - INNER_TYPES)
-    if unknown:
-        raise ValueError(
-            f'{source} asks for {unknown[0]} inside its network, which a '
-            'compact file may not build.'
-        )
-
-
 def plain_config(net_cfg: dict) -> dict:
     """The config with plain containers, as JSON has them.
 
@@ -263,16 +193,6 @@ def plain_config(net_cfg: dict) -> dict:
         ) from None
     check_types(plain, 'The config')
     return plain
-
-
-def _inner_types(value: object) -> list[str]:
-    """All types named below the outermost dict."""
-    if isinstance(value, dict):
-        found = [str(value['type'])] if 'type' in value else []
-        return found + _inner_types(list(value.values()))
-    if isinstance(value, (list, tuple)):
-        return [name for item in value for name in _inner_types(item)]
-    return []
 
 
 def _choose_kinds(net: nn.Module, state: dict[str, Tensor], bits: int) -> str:
