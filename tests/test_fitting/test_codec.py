@@ -15,6 +15,7 @@ from inrn_mm.fitting.codec import container, encode_fit, entropy, read_fit, writ
 from inrn_mm.fitting.codec.compact import plain_config
 from inrn_mm.fitting.codec.quantize import dequantize, num_steps, quantize
 from inrn_mm.fitting.signal import Signal
+from inrn_mm.utils.user_error import _raised_here
 
 IMAGE = (1, 24, 32, 3)
 VIDEO = (4, 40, 64, 3)
@@ -242,6 +243,18 @@ def rewritten(file, **changes):
             'asks for _scope_',
         ),
         (dict(type='SIREN', shape=IMAGE, width=50), 'has other layers'),
+        (dict(type='SIREN', shape=IMAGE, width=20_000), 'more weights than the file'),
+        (dict(type='SIREN', shape=IMAGE, width=10**9), 'cannot be decoded'),
+        (dict(type='SIREN', shape=IMAGE, num_layers=10**9), 'more weights than the file'),
+        (dict(type='FourierMLP', shape=IMAGE, num_features=10**8), 'more weights than'),
+        (dict(type='HNeRV', shape=VIDEO, encoder_width=30_000), 'more weights than the file'),
+        (dict(type='HNeRV', shape=[10**9, 40, 64, 3]), 'more weights than the file'),
+        (dict(type='SingleStageINRN', shape=VIDEO, arch=dict(widths=[4] * 900)), 'at most 16'),
+        (dict(type='SingleStageINRN', shape=VIDEO, levels=10**9), 'more weights than'),
+        (
+            dict(type='SingleStageINRN', shape=VIDEO, arch=dict(widths=[4] * 5, blocks=10**9)),
+            'more weights than the file',
+        ),
     ],
 )
 def test_hostile_headers(file, net, message):
@@ -256,6 +269,74 @@ def test_a_file_imports_nothing(file):
     with pytest.raises(ValueError, match='asks for _scope_'):
         read_fit(path)
     assert 'this' not in sys.modules
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(shape=[10**10, 24, 32, 3]),
+        dict(shape=[1, 24, 32]),
+        dict(shape=[1, 24, 32, 2]),
+        dict(shape=[1, 24.0, 32, 3]),
+        dict(shape='1243'),
+        dict(max=256),
+        dict(fps=-1),
+        dict(fps=float('nan')),
+        dict(bits=9),
+        dict(bits=None),
+        dict(kinds='q'),
+        dict(kinds='x' * 6),
+        dict(rows=None),
+        dict(net=[]),
+        dict(net=[[[[]]]]),
+        dict(layout='0'),
+    ],
+)
+def test_headers_with_other_values(file, changes):
+    with pytest.raises(ValueError, match='cannot be decoded by this inrn_mm'):
+        read_fit(rewritten(file, **changes))
+
+
+def test_nested_headers(file):
+    net = dict(type='SIREN', shape=IMAGE)
+    for depth in (500, 900, 5000):
+        text = '[' * depth + ']' * depth
+        header, sections = container.read(file)
+        packed = zlib.compress(
+            json.dumps(dict(header, net=dict(net, width='DEEP'))).replace('"DEEP"', text).encode()
+        )
+        rest = struct.pack('<I', len(packed)) + packed + b''.join(sections)
+        other = file.with_name('deep.inrn')
+        other.write_bytes(struct.pack('<4sBII', b'INRN', 1, len(rest), zlib.crc32(rest)) + rest)
+        with pytest.raises(ValueError, match='cannot be decoded|is damaged'):
+            read_fit(other)
+
+
+@pytest.mark.parametrize('name, bits', [('siren', 8), ('nerv', 4), ('hnerv', 8), ('nerv', 32)])
+def test_damages_below_a_right_checksum(name, bits, tmp_path):
+    """All of them end in a sentence, or in a network: never in a library's error."""
+    net, cfg, signal = build(name)
+    header, sections = container.unpack(encode_fit(net, cfg, signal, bits), 'a file')
+    rng = np.random.default_rng(0)
+    path = tmp_path / 'a.inrn'
+    refused = 0
+    for trial in range(120):
+        changed = [bytearray(section) for section in sections]
+        place = changed[trial % 4]
+        if trial % 3 and place:
+            for _ in range(rng.integers(1, 9)):
+                place[rng.integers(len(place))] = rng.integers(256)
+        else:
+            del place[rng.integers(len(place) + 1) :]
+        path.write_bytes(container.pack(header, [bytes(section) for section in changed]))
+        try:
+            fit = read_fit(path)
+        except ValueError as error:
+            assert _raised_here(error) is error and str(path) in str(error)
+            refused += 1
+        else:
+            assert torch.isfinite(output(fit.net)).all()
+    assert refused > 5
 
 
 def test_header_that_unzips_to_gigabytes(file):
@@ -274,8 +355,9 @@ def test_config_that_a_file_cannot_hold():
         encode_fit(net, cfg, signal, bits=9)
     with torch.no_grad():
         next(net.parameters())[0, 0] = float('nan')
-    with pytest.raises(ValueError, match='NaN or infinite'):
-        encode_fit(net, cfg, signal)
+    for bits in (8, 16, 32):
+        with pytest.raises(ValueError, match='NaN or infinite'):
+            encode_fit(net, cfg, signal, bits)
 
 
 def test_weights_too_large_for_half_precision():

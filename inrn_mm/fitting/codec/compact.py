@@ -1,8 +1,9 @@
 """A fit as one small file, and back."""
 
+import contextlib
 import json
-import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from ..networks.base import FittingNet
 from ..signal import Signal
 from . import container, entropy
 from .allowed import build_net, check_types
-from .quantize import check_half, dequantize, largest_code, num_steps, quantize
+from .quantize import check_finite, check_half, dequantize, largest_code, num_steps, quantize
+from .sizes import build_within, check_header
 
 BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 # A tensor with a smaller share of the weights than this keeps 16 bits: first
 # and last layers, which quantisation harms most and which weigh little.
 SMALL = 0.01
 # How a tensor is stored: quantised, as 16-bit or 32-bit floats, as integers.
-QUANTISED, HALF, FLOAT, INTEGER = 'qhfi'
+QUANTISED, HALF, FLOAT, INTEGER = KINDS = 'qhfi'
 RAW = {HALF: '<f2', FLOAT: '<f4', INTEGER: '<i8'}
 
 
@@ -88,6 +90,7 @@ def encode_fit(
             quantised.append(codes.flatten().numpy())
             peaks.append(peak.numpy().astype('<f2').tobytes())
         else:
+            check_finite(value)
             if kind == HALF:
                 check_half(value)
             raw.append(value.numpy().astype(RAW[kind]).tobytes())
@@ -102,7 +105,7 @@ def encode_fit(
         bits=bits,
         rows=per_channel,
         kinds=kinds,
-        layout=_layout(state),
+        layout=_layout(net),
     )
     return container.pack(header, [b''.join(raw), b''.join(peaks), descriptions, code])
 
@@ -155,20 +158,39 @@ def read_fit(path: str | Path) -> CompactFit:
             damaged, or asks for what this inrn_mm does not have.
     """
     header, sections = container.read(path)
-    try:
-        signal = Signal(None, header['shape'], header['max'], header['fps'])
-        net_cfg, bits = header['net'], header['bits']
-        net = build_net(net_cfg, path)
-        state = _decode_state(net, header, sections, path)
-        net.load_state_dict(state, strict=False)
-    except (KeyError, TypeError, RuntimeError, IndexError, struct.error) as error:
-        raise ValueError(
-            f'{path} cannot be decoded by this inrn_mm '
-            f'({type(error).__name__}: {str(error).splitlines()[0]}): decode '
-            'it with the inrn_mm that wrote it.'
-        ) from error
     size = Path(path).stat().st_size
-    return CompactFit(net.eval(), net_cfg, signal, bits, size)
+    with _decodable(path):
+        check_header(header, BITS, KINDS)
+    net_cfg = header['net']
+    with _decodable(path, passing=(ValueError,)):
+        check_types(net_cfg, path)
+    with _decodable(path):
+        signal = Signal(None, header['shape'], header['max'], header['fps'])
+        net = build_within(net_cfg, path, size)
+    if header['layout'] != _layout(net):
+        raise ValueError(
+            f'{path} was written by another version of {net_cfg["type"]}, which has other '
+            'layers: decode it with the inrn_mm that wrote it.'
+        )
+    with _decodable(path):
+        net = build_net(net_cfg, path)
+        net.load_state_dict(_decode_state(net, header, sections), strict=False)
+    return CompactFit(net.eval(), net_cfg, signal, header['bits'], size)
+
+
+@contextlib.contextmanager
+def _decodable(path: str | Path, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Make one sentence of whatever a changed file makes libraries raise."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, MemoryError, ImportError, *passing):
+        raise
+    except BaseException as error:  # a panic in constriction's Rust is no Exception
+        reason = (str(error).splitlines() or [''])[0]
+        raise ValueError(
+            f'{path} cannot be decoded by this inrn_mm ({type(error).__name__}: {reason}): get it '
+            'again, or decode it with the inrn_mm that wrote it.'
+        ) from error
 
 
 def plain_config(net_cfg: dict) -> dict:
@@ -212,25 +234,20 @@ def _choose_kinds(net: nn.Module, state: dict[str, Tensor], bits: int) -> str:
     return kinds
 
 
-def _layout(state: dict[str, Tensor]) -> int:
-    """Fingerprint of names and shapes: the file itself has neither."""
-    layout = [(name, tuple(value.shape)) for name, value in state.items()]
-    return zlib.crc32(repr(layout).encode())
+def _layout(net: FittingNet) -> int:
+    """Fingerprint of names, shapes and meaning: the file itself has none."""
+    layout = [(name, tuple(value.shape)) for name, value in net.decoder_state().items()]
+    version = [] if net._version == 1 else [net._version]
+    return zlib.crc32(repr(layout + version).encode())
 
 
-def _decode_state(
-    net: FittingNet, header: dict, sections: list[bytes], path: str | Path
-) -> dict[str, Tensor]:
-    """The weights of a file, for a network with its layout."""
+def _decode_state(net: FittingNet, header: dict, sections: list[bytes]) -> dict[str, Tensor]:
+    """Decode the weights for a network with the file's layout."""
     state = net.decoder_state()
-    if header['layout'] != _layout(state):
-        raise ValueError(
-            f'{path} was written by another version of '
-            f'{header["net"]["type"]}, which has other layers: decode it with '
-            'the inrn_mm that wrote it.'
-        )
     raw, peaks, descriptions, code = sections
     bits, kinds = header['bits'], header['kinds']
+    if len(kinds) != len(state):
+        raise IndexError('the header does not have a kind for each tensor')
     counts = [value.numel() for kind, value in zip(kinds, state.values()) if kind == QUANTISED]
     codes = iter(entropy.decode(descriptions, code, counts, largest_code(bits)) if counts else [])
     decoded = {}
@@ -243,6 +260,8 @@ def _decode_state(
         else:
             flat, raw = _take(raw, RAW[kind], value.numel())
             decoded[name] = flat.to(value.dtype).reshape(value.shape)
+    if not all(torch.isfinite(value).all() for value in decoded.values()):
+        raise ArithmeticError('weights that are NaN or infinite')
     return decoded
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from ...engine.hooks.checkpoint_hook import AtomicBackend
 
 MAGIC, VERSION = b'INRN', 1
+NUM_SECTIONS = 4
 PRELUDE, LENGTH = struct.Struct('<4sBII'), struct.Struct('<I')
 # A header is a kilobyte or two; zlib could make gigabytes of one.
 MAX_HEADER = 2**24
@@ -28,7 +29,7 @@ def pack(header: dict, sections: Sequence[bytes]) -> bytes:
 
     Args:
         header (dict): Of JSON types.
-        sections (Sequence[bytes]): At least one.
+        sections (Sequence[bytes]): :data:`NUM_SECTIONS` of them.
 
     Returns:
         bytes: The file.
@@ -75,7 +76,7 @@ def unpack(data: bytes, name: str) -> tuple[dict, list[bytes]]:
         raise ValueError(f'{name} is damaged, its checksum is wrong: get it again.')
     try:
         return _take_apart(rest)
-    except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, struct.error, zlib.error) as error:
         raise ValueError(
             f'{name} is damaged, its header cannot be read ({error}): get it again.'
         ) from error
@@ -89,7 +90,11 @@ def _take_apart(rest: bytes) -> tuple[dict, list[bytes]]:
         raise ValueError('it is too long')
     header = json.loads(plain)
     sections = []
+    if len(header['sections']) != NUM_SECTIONS - 1:
+        raise ValueError(f'it does not have {NUM_SECTIONS} sections')
     for size in header['sections']:
+        if size < 0:
+            raise ValueError('a section has a negative length')
         sections.append(rest[start : start + size])
         start += size
     return header, [*sections, rest[start:]]

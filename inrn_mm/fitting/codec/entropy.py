@@ -6,6 +6,7 @@ Laplace distribution (two bytes), or a table (a byte for each code in use).
 All of it is in the file.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 
@@ -94,12 +95,16 @@ def _model(data: bytes, offset: int, largest: int) -> tuple:
         _, lowest, span = struct.unpack_from('<BbB', data, offset)
         start = offset + 3
         table = np.frombuffer(data, np.uint8, span + 1, start)
+        if not -largest <= lowest <= lowest + span <= largest or not table.any():
+            raise ValueError(f'a table of the codes {lowest} to {lowest + span}')
         if span == 0:  # an alphabet of one, which constriction has no use for
             table = np.array([255, 0], np.uint8)
         model = models.Categorical(table.astype(np.float64), perfect=False)
         return model, lowest, start + span + 1
     family = {GAUSSIAN: models.QuantizedGaussian, LAPLACE: models.QuantizedLaplace}[kind]
     _, width = struct.unpack_from('<Be', data, offset)
+    if not 0 < width < math.inf:  # constriction would panic
+        raise ValueError(f'a distribution of the width {width}')
     return family(-largest, largest, 0.0, width), 0, offset + 3
 
 

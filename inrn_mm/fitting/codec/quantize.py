@@ -93,6 +93,22 @@ def largest_code(bits: int) -> int:
     return 2 ** (bits - 1) - 1
 
 
+def check_finite(value: Tensor) -> None:
+    """Refuse weights that are no numbers.
+
+    Args:
+        value (Tensor): Of any shape and type.
+
+    Raises:
+        ValueError: If one is not finite.
+    """
+    if not torch.isfinite(value).all():
+        raise ValueError(
+            'The network has weights that are NaN or infinite: '
+            'fit again with a lower learning rate.'
+        )
+
+
 def check_half(value: Tensor) -> None:
     """Refuse weights that float16 cannot hold.
 
@@ -102,11 +118,7 @@ def check_half(value: Tensor) -> None:
     Raises:
         ValueError: If one is not finite, or above the largest float16.
     """
-    if not torch.isfinite(value).all():
-        raise ValueError(
-            'The network has weights that are NaN or infinite: '
-            'fit again with a lower learning rate.'
-        )
+    check_finite(value)
     if value.numel() and value.abs().max() > torch.finfo(torch.float16).max:
         raise ValueError(
             f'A weight of {value.abs().max():.3g} is too large for 16-bit '

@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 from torch import Tensor
 
 Pair = tuple[int, int]
+MAX_STAGES = 16  # whose strides are tried in all combinations
 
 
 def choose_grid(
@@ -36,7 +37,8 @@ def choose_grid(
         tuple: The grid's height and width, and the strides.
 
     Raises:
-        ValueError: If the grid and the strides given do not cover the size.
+        ValueError: If the grid and the strides given do not cover the size, or
+            strides are to be chosen for too many stages.
     """
     height, width = size
     if strides is not None:
@@ -51,6 +53,10 @@ def choose_grid(
                 f'least {needed}.'
             )
         return grid, tuple(strides)
+    if num_stages > MAX_STAGES:
+        raise ValueError(
+            f'Strides are chosen for at most {MAX_STAGES} stages, not for {num_stages}: give them.'
+        )
     tail = (2,) * min(2, num_stages)
     best = None
     for head in combinations_with_replacement((1, 2, 3, 4, 5), num_stages - len(tail)):
