@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fit_arguments import add_input_options, add_output_options
+from fit_arguments import add_study_options, job_options
 
 EXAMPLES = """examples:
   python tools/compare_fits.py photo.png \\
@@ -27,7 +27,6 @@ def parse_args():
     )
     parser.add_argument('input', help='image, folder of frames or video')
     parser.add_argument('--configs', nargs='+', required=True, help='one for each method')
-    parser.add_argument('--max-seconds', type=float, help='equal time: train each so long')
     parser.add_argument(
         '--clock',
         choices=['wall', 'cpu'],
@@ -35,14 +34,6 @@ def parse_args():
         help="of --max-seconds: cpu is the processor's time, for machines "
         'that others use too (default: wall)',
     )
-    parser.add_argument(
-        '--parameters',
-        type=int,
-        metavar='N',
-        help='equal size: scale each network to about N parameters',
-    )
-    add_input_options(parser, video=True)
-    parser.add_argument('--bits', type=int, default=8, help='of a weight (default: 8)')
     parser.add_argument('--frame', type=int, help='shown in the grid (default: the middle)')
     parser.add_argument(
         '--zoom',
@@ -53,7 +44,14 @@ def parse_args():
         metavar=('TOP', 'LEFT', 'H', 'W'),
         help='zoomed part of the grid; may be given several times (default: two with much detail)',
     )
-    add_output_options(parser, 'work_dirs/compare_ and the name of the input', 'all configs')
+    add_study_options(
+        parser,
+        'work_dirs/compare_ and the name of the input',
+        ('parameters', 'bits'),
+        max_seconds='equal time: train each so long',
+        parameters='equal size: scale each network to about N parameters',
+        cfg_options='override entries of all configs',
+    )
     return parser.parse_args()
 
 
@@ -66,27 +64,11 @@ def main():
         from tools.studies.fit_comparison import compare, make_jobs, markdown
 
         out = args.out or Path('work_dirs', f'compare_{Path(args.input).stem}')
-        options = dict(args.cfg_options)
+        options = job_options(args)
         if args.clock != 'wall':
-            options['default_hooks.param_scheduler.clock'] = args.clock
-        names = (
-            'size',
-            'crop',
-            'frames',
-            'stride',
-            'parameters',
-            'max_seconds',
-            'bits',
-            'save_frames',
-            'force',
-        )
-        jobs = make_jobs(
-            args.input,
-            args.configs,
-            out,
-            cfg_options=options,
-            **{name: getattr(args, name) for name in names},
-        )
+            clock = {'default_hooks.param_scheduler.clock': args.clock}
+            options['cfg_options'] = {**(options['cfg_options'] or {}), **clock}
+        jobs = make_jobs(options.pop('input'), args.configs, out, **options)
         rows = compare(jobs, out, args.frame, [tuple(z) for z in args.zoom])
     print(f'\n{markdown(rows)}\nwritten to {out}/')
 

@@ -1,9 +1,23 @@
-"""The arguments that the tools which fit share."""
+"""The arguments that the tools which fit share: the fields of a FitJob."""
 
 import argparse
+import importlib.util
+import sys
 from pathlib import Path
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'fitting'
+VIDEO = ('frames', 'stride', 'save_frames')
+
+
+def _load_options():
+    """Load the fields without their package, whose imports take seconds."""
+    package = importlib.util.find_spec('inrn_mm').submodule_search_locations[0]
+    path = Path(package, 'fitting', 'options.py')
+    spec = importlib.util.spec_from_file_location('fit_options', path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
 
 
 def run(description: str, examples: str, kind: str) -> None:
@@ -11,7 +25,7 @@ def run(description: str, examples: str, kind: str) -> None:
 
     Args:
         description (str): One line.
-        examples (str): Shown under the options.
+        examples (str): Examples, shown under the options.
         kind (str): ``'image'`` or ``'video'``.
     """
     args = make_parser(description, examples, kind).parse_args()
@@ -20,7 +34,8 @@ def run(description: str, examples: str, kind: str) -> None:
     from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        from inrn_mm.fitting.job import FitJob, run_fit, summary
+        from inrn_mm.fitting.job import run_fit, summary
+        from inrn_mm.fitting.options import FitJob
 
         job = FitJob(**vars(args))
         metrics = run_fit(job)
@@ -28,7 +43,16 @@ def run(description: str, examples: str, kind: str) -> None:
 
 
 def make_parser(description: str, examples: str, kind: str) -> argparse.ArgumentParser:
-    """A parser whose arguments are those of a FitJob."""
+    """Make a parser whose arguments are the fields of a FitJob.
+
+    Args:
+        description (str): One line.
+        examples (str): Examples, shown under the options.
+        kind (str): ``'image'`` or ``'video'``.
+
+    Returns:
+        ArgumentParser: The parser.
+    """
     parser = argparse.ArgumentParser(
         description=description,
         epilog=f'examples:\n{examples}',
@@ -38,7 +62,7 @@ def make_parser(description: str, examples: str, kind: str) -> argparse.Argument
     parser.add_argument(
         'input',
         metavar='FRAMES_OR_VIDEO' if video else 'IMAGE',
-        help='folder of frames or video file'
+        help='folder of frames, video file or animation'
         if video
         else 'image file: gray, RGB, RGBA, 8 or 16 bits',
     )
@@ -47,120 +71,59 @@ def make_parser(description: str, examples: str, kind: str) -> argparse.Argument
         default=str(CONFIGS / f'inrn_{kind}.py'),
         help=f'config file (default: configs/fitting/inrn_{kind}.py)',
     )
-    add_input_options(parser, video)
-    parser.add_argument(
-        '--parameters',
-        type=int,
-        metavar='N',
-        help="scale the network's widths to about N parameters",
-    )
-    parser.add_argument(
-        '--max-seconds',
-        type=float,
-        help='train so long, with the schedule spread over it; evaluation does not count',
-    )
-    parser.add_argument(
-        '--target-psnr', type=float, metavar='DB', help='end when an evaluation reaches this'
-    )
-    parser.add_argument(
-        '--bits',
-        type=int,
-        default=8,
-        help='bits of a weight in the compact file: 2 to 8, 16, or 32 for exact (default: 8)',
-    )
-    parser.add_argument(
-        '--prune',
-        type=float,
-        metavar='SHARE',
-        help='set this share of the weights to zero after three quarters of the training',
-    )
-    parser.add_argument(
-        '--work-dir',
-        help='folder for all products (default: work_dirs/ and the names of config and input)',
-    )
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
-        help='go on from this checkpoint; without a name, from the last '
-        'readable one of the work_dir',
-    )
-    parser.add_argument(
-        '--force', action='store_true', help='begin anew over earlier products and checkpoints'
-    )
-    parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision; without a GPU in bfloat16, for CPUs with units for it',
-    )
-    from mmengine.config import DictAction
-
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config, e.g. train_cfg.max_iters=2000 model.tile=256',
-    )
-    parser.add_argument(
-        '--allow-pickle',
-        action='store_true',
-        help='load checkpoints that can run any code while loading: only for files you trust',
-    )
+    names = [field.name for field in _load_options().arguments()]
+    add_options(parser, [name for name in names if video or name not in VIDEO])
     return parser
 
 
-def add_output_options(
-    parser: argparse.ArgumentParser, folder: str, configs: str = 'the config'
+def add_options(
+    parser: argparse.ArgumentParser, names: list[str] | tuple[str, ...], **helps: str
 ) -> None:
-    """Where to write, and what to change, of tools that fit several times.
+    """Add arguments that are fields of a FitJob.
 
     Args:
-        parser (ArgumentParser): The tool's.
-        folder (str): The default of ``--out``, in words.
-        configs (str): Whose entries are overridden.
-            Defaults to ``'the config'``.
+        parser (ArgumentParser): Changed in place.
+        names (Sequence[str]): Names of fields, in the order of ``--help``.
+        **helps: Other helps than the fields' own, by name.
     """
+    fields = {field.name: field for field in _load_options().arguments()}
+    for name in names:
+        options = dict(fields[name].metadata)
+        options['help'] = helps.get(name, options['help'])
+        if name == 'cfg_options':
+            from mmengine.config import DictAction
+
+            options['action'] = DictAction
+        if options.get('action') != 'store_true':
+            options['default'] = fields[name].default
+        parser.add_argument(f'--{name.replace("_", "-")}', **options)
+
+
+def add_study_options(
+    parser: argparse.ArgumentParser, folder: str, names: tuple[str, ...] = (), **helps: str
+) -> None:
+    """Add the arguments of tools that fit several times.
+
+    Args:
+        parser (ArgumentParser): Changed in place.
+        folder (str): Default of ``--out``, in words.
+        names (Sequence[str]): Fields of a FitJob beside those of the input.
+        **helps: See :func:`add_options`.
+    """
+    helps = dict(force='fit again what was fitted with other settings', **helps)
     parser.add_argument('--out', type=Path, help=f'folder (default: {folder})')
-    parser.add_argument(
-        '--force', action='store_true', help='fit again what was fitted with other settings'
-    )
-    from mmengine.config import DictAction
-
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help=f'override entries of {configs}',
-    )
+    common = ('size', 'crop', *VIDEO, *names, 'max_seconds', 'force', 'cfg_options')
+    add_options(parser, common, **helps)
 
 
-def add_input_options(parser: argparse.ArgumentParser, video: bool) -> None:
-    """What of the input to fit."""
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs=2,
-        metavar=('H', 'W'),
-        help='resize to this height and width first',
-    )
-    parser.add_argument(
-        '--crop',
-        type=int,
-        nargs=4,
-        metavar=('TOP', 'LEFT', 'H', 'W'),
-        help='take this part, before resizing',
-    )
-    if video:
-        parser.add_argument('--frames', type=int, metavar='N', help='take the first N frames')
-        parser.add_argument(
-            '--stride', type=int, default=1, metavar='N', help='take every Nth frame'
-        )
-        parser.add_argument(
-            '--save-frames',
-            action='store_true',
-            help='write the fitted frames as PNG instead of one mp4, which is not exact',
-        )
+def job_options(args: argparse.Namespace) -> dict:
+    """Collect what of the arguments are fields of a FitJob.
+
+    Args:
+        args (Namespace): Of one of these parsers.
+
+    Returns:
+        dict: By name.
+    """
+    names = {'input', 'config', *(field.name for field in _load_options().arguments())}
+    return {name: value for name, value in vars(args).items() if name in names}

@@ -27,6 +27,8 @@ class FrameMetric(BaseMetric):
     """
 
     key: str = ''
+    #: Smallest height and width of a frame.
+    min_side: int = 1
     figure: Callable[[Tensor, Tensor], Tensor]
 
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
@@ -60,6 +62,7 @@ class SSIM(FrameMetric):
     """SSIM of each frame, averaged (key ``ssim``)."""
 
     key = 'ssim'
+    min_side = quality.WINDOW
     figure = staticmethod(quality.ssim)
 
 
@@ -68,6 +71,7 @@ class MSSSIM(FrameMetric):
     """MS-SSIM of each frame, averaged (key ``ms_ssim``)."""
 
     key = 'ms_ssim'
+    min_side = quality.MS_SSIM_SIDE + 1
     figure = staticmethod(quality.ms_ssim)
 
 

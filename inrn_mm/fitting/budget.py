@@ -32,7 +32,7 @@ class BudgetHook(ParamSchedulerHook):
             comparisons on a CPU that others use too. Defaults to ``'wall'``.
 
     Raises:
-        ValueError: If a limit is not positive, or the clock unknown.
+        ValueError: If a limit is not positive and finite, or the clock unknown.
     """
 
     clocks = dict(wall=time.perf_counter, cpu=time.process_time)
@@ -46,8 +46,8 @@ class BudgetHook(ParamSchedulerHook):
         if clock not in self.clocks:
             raise ValueError(f"clock is 'wall' or 'cpu', not '{clock}'.")
         for name, value in (('max_seconds', max_seconds), ('target_psnr', target_psnr)):
-            if value is not None and value <= 0:
-                raise ValueError(f'{name} must be positive, got {value}.')
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f'{name} must be positive and finite, got {value}.')
         self.max_seconds = max_seconds
         self.target_psnr = target_psnr
         self.now = self.clocks[clock]
@@ -73,7 +73,7 @@ class BudgetHook(ParamSchedulerHook):
             share = self.seconds / self.max_seconds
             # also what the log's ETA is made of
             left = done / share - done
-            _set_length(runner, done + (math.ceil(left) if left > 0 else 0))
+            set_length(runner, done + (math.ceil(left) if left > 0 else 0))
         hub = runner.message_hub
         taken = hub.runtime_info.get('schedule_steps', 0)
         due = int(min(share, 1) * STEPS)
@@ -103,7 +103,7 @@ class BudgetHook(ParamSchedulerHook):
             and psnr >= self.target_psnr
             and runner.iter < runner.max_iters
         ):
-            _set_length(runner, runner.iter + 1)
+            set_length(runner, runner.iter + 1)
             self.max_seconds = None
 
     def _add(self, seconds: float, runner) -> None:
@@ -111,7 +111,12 @@ class BudgetHook(ParamSchedulerHook):
         runner.message_hub.update_info('encode_seconds', self.seconds)
 
 
-def _set_length(runner, iters: int) -> None:
-    # mmengine has no other way to a training's length; saving and evaluating
-    # at the end follow it
+def set_length(runner, iters: int) -> None:
+    """Change how long a training is; saving and evaluating at the end follow.
+
+    Args:
+        runner (Runner): Whose training loop it is.
+        iters (int): Steps, from the beginning.
+    """
+    # mmengine has no other way to a training's length
     runner.train_loop._max_iters = iters

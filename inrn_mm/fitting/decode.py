@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .codec import check_free, read_fit
-from .files import is_image, is_video, write_frames, write_image, write_video
+from .files import check_video, is_image, is_video, write_frames, write_image, write_video
 from .measure import open_fitter, pixels_of
 from .memory import check_decoding
 
@@ -43,8 +43,9 @@ def decode_file(
         str: What was written, in words.
 
     Raises:
-        ValueError: If the file is unusable, frames or crop are outside, or
-            several frames are to go into one image.
+        ValueError: If the file is unusable, frames or crop are outside,
+            several frames are to go into one image, or there are no such
+            videos.
         FileExistsError: If ``out`` is there and ``force`` was not given.
         MemoryError: If a frame does not fit into the memory.
     """
@@ -53,8 +54,10 @@ def decode_file(
             f'{out} is no name of an image, a video or a folder: end it in .png, .mp4 or /.'
         )
     check_free(out, force)
+    if is_video(out):
+        check_video(out, 24 if fps is None else fps)
     fit = read_fit(file)
-    numbers = list(times) if times is not None else select_frames(frames, fit.signal.shape[0])
+    numbers = times if times is not None else select_frames(frames, fit.signal.shape[0])
     if is_image(out) and len(numbers) != 1:
         raise ValueError(
             f'{out} is one image and {len(numbers)} frames are to be decoded: '
@@ -67,7 +70,7 @@ def decode_file(
     if is_image(out):
         write_image(out, next(pixels))
     elif is_video(out):
-        write_video(out, pixels, fps or fit.signal.fps)
+        write_video(out, pixels, fit.signal.fps if fps is None else fps)
     else:
         write_frames(out, pixels)
     count, seconds = len(numbers), time.perf_counter() - start
@@ -88,7 +91,7 @@ def describe_file(file: str | Path) -> str:
     )
 
 
-def select_frames(text: str | None, count: int) -> list[int]:
+def select_frames(text: str | None, count: int) -> Sequence[int]:
     """The frames of a slice ``a:b``, ``a:b:step``, or of a number.
 
     Args:
@@ -96,14 +99,14 @@ def select_frames(text: str | None, count: int) -> list[int]:
         count (int): Frames that there are.
 
     Returns:
-        list[int]: Numbers of frames; a number given by itself is not compared
+        Sequence[int]: Numbers of frames; a number given by itself is not compared
         with ``count``.
 
     Raises:
         ValueError: If it is neither, or selects nothing.
     """
     if text is None:
-        return list(range(count))
+        return range(count)
     parts = text.split(':')
     try:
         numbers = [int(part) if part else None for part in parts]
@@ -114,4 +117,4 @@ def select_frames(text: str | None, count: int) -> list[int]:
         raise ValueError(f"--frames is A:B, A:B:STEP or a number, not '{text}'.") from None
     if not len(chosen):
         raise ValueError(f'--frames {text} selects none of the {count} frames.')
-    return list(chosen)
+    return chosen

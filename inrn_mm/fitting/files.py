@@ -1,6 +1,7 @@
 """Pictures and videos as files, each written whole or not at all."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -12,6 +13,10 @@ from .reading import IMAGES, VIDEOS
 
 # Of x264: near enough to lossless that the fit is judged and not the video.
 QUALITY = 12
+# Encoders of containers that do not take x264's.
+CODECS = {'.webm': 'libvpx-vp9', '.y4m': 'rawvideo'}
+UNWRITTEN = ('.mpg', '.mpeg')  # read only
+FPS = 0.001, 10_000
 
 
 def write_image(path: str | Path, pixels: np.ndarray) -> None:
@@ -65,11 +70,37 @@ def write_frames(folder: str | Path, frames: Iterable[np.ndarray], suffix: str =
         write_image(Path(folder) / f'f{i:05d}{kind}', pixels)
 
 
+def check_video(path: str | Path, fps: float) -> None:
+    """Refuse what cannot be written as a video, before there are frames.
+
+    Args:
+        path (str | Path): Name of the video.
+        fps (float): Frames per second.
+
+    Raises:
+        ImportError: Without PyAV.
+        ValueError: If the name's ending or the rate will not do.
+    """
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            'Writing a video needs PyAV: pip install av, or name a folder for frames instead.'
+        ) from None
+    if Path(path).suffix.lower() in UNWRITTEN:
+        raise ValueError(f'{path} cannot be written: end the name in .mp4, .mkv, .webm or .y4m.')
+    if not FPS[0] <= fps <= FPS[1]:
+        raise ValueError(
+            f'A video of {fps:g} frames per second cannot be written: choose {FPS[0]:g} to '
+            f'{FPS[1]:g}.'
+        )
+
+
 def write_video(
     path: str | Path,
     frames: Iterable[np.ndarray],
     fps: float,
-    codec: str = 'libx264',
+    codec: str | None = None,
     quality: int = QUALITY,
     preset: str = 'medium',
 ) -> None:
@@ -80,37 +111,53 @@ def write_video(
         frames (Iterable[np.ndarray]): Shape ``(H, W, C)``, in 8 bits or to be
             rounded to them; alpha is left out.
         fps (float): Frames per second.
-        codec (str): ``'libx264'`` or ``'libx265'``. Defaults to the former.
+        codec (str, optional): FFmpeg's encoder. Defaults to None:
+            :data:`CODECS` by the ending, else ``'libx264'``.
         quality (int): Constant rate factor, 0 (best) to 51.
             Defaults to 12.
-        preset (str): Of the encoder. Defaults to ``'medium'``.
+        preset (str): Preset of x264 and x265. Defaults to ``'medium'``.
 
     Raises:
         ImportError: Without PyAV.
+        ValueError: See :func:`check_video`, or if FFmpeg refuses.
     """
+    check_video(path, fps)
+    import av
+
+    codec = codec or CODECS.get(Path(path).suffix.lower(), 'libx264')
+    rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
+    frames = iter(frames)
+    first = next(frames, None)
     try:
-        import av
-    except ImportError:
-        raise ImportError(
-            'Writing a video needs PyAV: pip install av, or name a folder for frames instead.'
-        ) from None
-    with whole(path) as part, av.open(str(part), 'w') as container:
-        stream = None
-        for pixels in frames:
-            pixels = to_rgb8(pixels)
-            if stream is None:
-                stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
-                stream.height, stream.width = pixels.shape[:2]
-                # 4:2:0, which everything plays, has only even sides
-                odd = any(side % 2 for side in pixels.shape[:2])
-                stream.pix_fmt = 'yuv444p' if odd else 'yuv420p'
-                stream.options = dict(crf=str(quality), preset=preset)
-                if codec == 'libx265':
-                    stream.options |= {'x265-params': 'log-level=error'}
-            picture = av.VideoFrame.from_ndarray(pixels, format='rgb24')
-            container.mux(stream.encode(picture))
-        if stream is not None:
+        with whole(path) as part, av.open(str(part), 'w') as container:
+            if first is None:
+                return
+            stream = container.add_stream(codec, rate=rate)
+            stream.height, stream.width = first.shape[:2]
+            _configure(stream, codec, quality, preset)
+            for pixels in itertools.chain([first], frames):
+                picture = av.VideoFrame.from_ndarray(to_rgb8(pixels), format='rgb24')
+                container.mux(stream.encode(picture))
             container.mux(stream.encode())
+    except av.FFmpegError as error:
+        raise ValueError(
+            f'{path} cannot be written by FFmpeg ({error}): give another name, or a folder for '
+            'frames.'
+        ) from error
+
+
+def _configure(stream, codec: str, quality: int, preset: str) -> None:
+    """Choose the colours and options of an encoder."""
+    # 4:2:0, which everything plays, has only even sides
+    odd = stream.height % 2 or stream.width % 2
+    stream.pix_fmt = 'yuv444p' if odd or codec == 'rawvideo' else 'yuv420p'
+    if codec == 'libvpx-vp9':
+        stream.bit_rate = 0  # else the factor is only a bound
+        stream.options = dict(crf=str(quality))
+    elif codec != 'rawvideo':
+        stream.options = dict(crf=str(quality), preset=preset)
+    if codec == 'libx265':
+        stream.options |= {'x265-params': 'log-level=error'}
 
 
 def to_rgb8(pixels: np.ndarray) -> np.ndarray:

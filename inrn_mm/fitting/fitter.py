@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .losses import FittingLoss, target_moments
 from .memory import check_memory
+from .networks import FittingNet
 from .precision import full_precision
 from .resize import check_crop
 from .signal import Signal, load_signal
@@ -26,7 +27,7 @@ class SignalFitter(BaseModel):
     stored as, and is in no checkpoint.
 
     Args:
-        net (dict): Config of a :class:`FittingNet`, without ``shape``.
+        net (dict | FittingNet): The network, or its config without ``shape``.
         signal (Signal | dict): The target; a dict has the arguments of
             :func:`load_signal`, or, to decode only, ``shape`` and optionally
             ``max_value`` and ``fps``.
@@ -50,7 +51,7 @@ class SignalFitter(BaseModel):
 
     def __init__(
         self,
-        net: dict,
+        net: dict | FittingNet,
         signal: Signal | dict,
         loss: dict = dict(type='FittingLoss'),
         tile: int | None = None,
@@ -64,7 +65,9 @@ class SignalFitter(BaseModel):
             signal = Signal(**signal) if 'shape' in signal else load_signal(**signal)
         self.signal = Signal(None, signal.shape, signal.max_value, signal.fps)
         self.register_buffer('target', signal.data, persistent=False)
-        self.net = MODELS.build(dict(net, shape=signal.shape))
+        self.net = (
+            net if isinstance(net, FittingNet) else MODELS.build(dict(net, shape=signal.shape))
+        )
         self.loss: FittingLoss = MODELS.build(loss)
         if tile is not None and (self.net.kind == 'frame' or tile < 1):
             raise ValueError(

@@ -1,9 +1,8 @@
 """From an input and a config to a fit and its files, for the tools."""
 
 import json
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config
@@ -12,17 +11,20 @@ from mmengine.runner import Runner
 
 from ..engine.launch import build_runner, load_config, resume_from, set_precision
 from ..utils.machine import describe
-from .codec import read_fit, sparsity, write_fit
+from .codec import check_bits, read_fit, sparsity, write_fit
 from .codec.compact import plain_config
-from .files import whole, write_frames, write_image, write_video
+from .files import check_video, whole, write_frames, write_image, write_video
 from .fitter import SignalFitter
+from .loops import fitter_of
 from .measure import Meter, file_figures, open_fitter, pixels_of
+from .options import FitJob
 from .plots import write_curves, write_error_map
 from .scaling import scale_to
 from .settings import clear, need_free, need_same, read_settings, settings_of, write_settings
-from .signal import Signal, load_signal
+from .signal import Signal, find_shape
+from .stopping import FitStopHook
 
-FIT, METRICS = 'fit.inrn', 'metrics.json'
+FIT, METRICS, VIDEO = 'fit.inrn', 'metrics.json', 'fitted.mp4'
 ERROR, CURVE = 'error.png', 'psnr.png'
 # What is not overwritten unasked; the checkpoints are hours of training.
 PRODUCTS = (
@@ -32,70 +34,11 @@ PRODUCTS = (
     CURVE,
     'fitted.png',
     'fitted.tiff',
-    'fitted.mp4',
+    VIDEO,
     'fitted',
     'last_checkpoint',
     'iter_*.pth',
 )
-
-
-@dataclass
-class FitJob:
-    """What a user asks of ``tools/fit_image.py`` or ``fit_video.py``.
-
-    Args:
-        input (str): An image, a folder of frames or a video.
-        config (str): Config file.
-        work_dir (str, optional): Folder of all products. Defaults to None,
-            ``work_dirs/`` and the names of config and input.
-        size (Sequence[int], optional): Height and width to resize to.
-            Defaults to None.
-        crop (Sequence[int], optional): Top, left, height and width, before
-            the resizing. Defaults to None.
-        frames (int, optional): At most so many. Defaults to None.
-        stride (int): Take every so many frames. Defaults to 1.
-        parameters (int, optional): Scale the network to so many.
-            Defaults to None.
-        max_seconds (float, optional): Of training. Defaults to None.
-        target_psnr (float, optional): End when reached. Defaults to None.
-        bits (int): Of a weight in the compact file. Defaults to 8.
-        prune (float, optional): Share of the weights to remove.
-            Defaults to None.
-        save_frames (bool): Write the frames of a video as PNG instead of one
-            mp4. Defaults to False.
-        resume (str, optional): ``'auto'`` or a checkpoint. Defaults to None.
-        amp (bool): Mixed precision. Defaults to False.
-        force (bool): Overwrite products. Defaults to False.
-        cfg_options (dict): Entries of the config to override.
-        allow_pickle (bool): See :func:`inrn_mm.engine.load_state`.
-            Defaults to False.
-        launcher (str): Defaults to ``'none'``.
-    """
-
-    input: str
-    config: str
-    work_dir: str | None = None
-    size: Sequence[int] | None = None
-    crop: Sequence[int] | None = None
-    frames: int | None = None
-    stride: int = 1
-    parameters: int | None = None
-    max_seconds: float | None = None
-    target_psnr: float | None = None
-    bits: int = 8
-    prune: float | None = None
-    save_frames: bool = False
-    resume: str | None = None
-    amp: bool = False
-    force: bool = False
-    cfg_options: dict | None = field(default_factory=dict)
-    allow_pickle: bool = False
-    launcher: str = 'none'
-
-    def __post_init__(self) -> None:
-        if self.work_dir is None:
-            name = f'{Path(self.config).stem}_{Path(self.input).stem}'
-            self.work_dir = str(Path('work_dirs', name))
 
 
 def run_fit(job: FitJob) -> dict:
@@ -112,6 +55,8 @@ def run_fit(job: FitJob) -> dict:
         dict: The content of ``metrics.json``.
 
     Raises:
+        SystemExit: If it was stopped by a signal; all products but
+            ``metrics.json`` and a checkpoint are written then.
         FileExistsError: If products or checkpoints are there, and neither
             ``force`` was given nor is it resumed from there.
         FileNotFoundError: If input or config do not exist.
@@ -119,6 +64,7 @@ def run_fit(job: FitJob) -> dict:
             resume is of another input or has other settings.
         MemoryError: If the memory will not do.
     """
+    check_bits(job.bits)
     out = Path(job.work_dir)
     settings = settings_of(job)
     cfg = job_config(job)
@@ -131,17 +77,30 @@ def run_fit(job: FitJob) -> dict:
     if fresh and not job.force:
         need_free(out, PRODUCTS, 'go on with its fit by --resume, overwrite it with --force')
     runner = build_runner(cfg)
+    fitter = fitter_of(runner)
+    if fitter.signal.shape[0] > 1 and not job.save_frames:
+        check_video(out / VIDEO, fitter.signal.fps)
     if is_main_process():  # now that config and input are known to be usable
         if fresh:
             clear(out)
         write_settings(out, settings)
+    stop = FitStopHook()
+    runner.register_hook(stop)
     runner.train()
     metrics = dict(input=str(job.input), config=str(job.config), **figures_of(runner))
     if is_main_process():
-        fitter = fitter_of(runner)
         size = fitter.num_parameters
         metrics |= export(fitter, cfg.model.net, out, job)
         write_curves(out / CURVE, {f'{size / 1e3:,.0f} k': psnr_curve(runner)})
+    if stop.received is not None:
+        print(
+            f'Stopped after {runner.iter} steps. {out}/ has the checkpoint and the fit so far; go '
+            'on with --resume.',
+            file=sys.stderr,
+        )
+        raise SystemExit(128 + stop.received)
+    if is_main_process():
+        # the last of all: it says that the fit is complete
         write_json(out / METRICS, metrics)
     return metrics
 
@@ -161,15 +120,11 @@ def job_config(job: FitJob) -> Config:
         )
     # one place in the process for logs of each fit, however fast they follow
     cfg.experiment_name = f'{Path(job.config).stem}_{time.time_ns()}'
-    cfg.model.signal.path = str(job.input)
-    for name in ('size', 'crop', 'frames'):
-        if getattr(job, name) is not None:
-            cfg.model.signal[name] = getattr(job, name)
-    if job.stride != 1:
-        cfg.model.signal.stride = job.stride
+    cfg.model.signal.update(path=str(job.input), **job.input_options())
+    cfg.model.net = plain_config(cfg.model.net)  # else it would be refused after the training
     if job.parameters is not None:
-        shape = load_signal(**cfg.model.signal).shape
-        cfg.model.net = scale_to(plain_config(cfg.model.net), shape, job.parameters)
+        shape = find_shape(**cfg.model.signal)
+        cfg.model.net = scale_to(cfg.model.net, shape, job.parameters)
     budget = cfg.default_hooks.get('param_scheduler') or {}
     for name in ('max_seconds', 'target_psnr'):
         value = getattr(job, name)
@@ -230,7 +185,7 @@ def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
     elif save_frames:
         write_frames(out / 'fitted', frames)
     else:
-        write_video(out / 'fitted.mp4', frames, signal.fps)
+        write_video(out / VIDEO, frames, signal.fps)
 
 
 def figures_of(runner: Runner) -> dict:
@@ -257,12 +212,6 @@ def psnr_curve(runner: Runner) -> list[tuple[float, float]]:
         return []
     seconds, psnr = (scalar.data[0].tolist() for scalar in scalars)
     return list(zip(seconds, psnr))
-
-
-def fitter_of(runner: Runner) -> SignalFitter:
-    """The runner's model without DDP around it."""
-    model = runner.model
-    return getattr(model, 'module', model)
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,5 +1,7 @@
 """mmengine's loops over frame numbers in place of a data set."""
 
+from mmengine.evaluator import Evaluator
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner, TestLoop, ValLoop
@@ -60,7 +62,7 @@ class FitTrainLoop(IterBasedTrainLoop):
                 'FitTrainLoop takes max_epochs or max_iters, one '
                 f'of them; got {max_epochs} and {max_iters}.'
             )
-        fitter = _fitter(runner)
+        fitter = fitter_of(runner)
         loader = _loader(dataloader, fitter.num_items, infinite=True)
         fitter.check_memory(loader['batch_size'])
         epoch_length = -(-fitter.num_items // loader['batch_size'])
@@ -74,6 +76,8 @@ class FitTrainLoop(IterBasedTrainLoop):
 class FitValLoop(ValLoop):
     """mmengine's loop over all frames.
 
+    Metrics that need larger frames are left out.
+
     Args:
         runner (Runner): Of a :class:`SignalFitter`.
         dataloader (dict): See :class:`FitTrainLoop`.
@@ -81,8 +85,9 @@ class FitValLoop(ValLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: dict, evaluator) -> None:
-        count = _fitter(runner).signal.shape[0]
-        super().__init__(runner, _loader(dataloader, count), evaluator)
+        shape = fitter_of(runner).signal.shape
+        super().__init__(runner, _loader(dataloader, shape[0]), evaluator)
+        _leave_out(self.evaluator, min(shape[1:3]))
 
 
 @LOOPS.register_module()
@@ -96,11 +101,23 @@ class FitTestLoop(TestLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: dict, evaluator) -> None:
-        count = _fitter(runner).signal.shape[0]
-        super().__init__(runner, _loader(dataloader, count), evaluator)
+        shape = fitter_of(runner).signal.shape
+        super().__init__(runner, _loader(dataloader, shape[0]), evaluator)
+        _leave_out(self.evaluator, min(shape[1:3]))
 
 
-def _fitter(runner: Runner) -> SignalFitter:
+def fitter_of(runner: Runner) -> SignalFitter:
+    """Take the model out of what it is wrapped in, such as DDP.
+
+    Args:
+        runner (Runner): Of a fitting config.
+
+    Returns:
+        SignalFitter: Its model.
+
+    Raises:
+        ValueError: If it is another model.
+    """
     model = runner.model
     while is_model_wrapper(model):
         model = model.module
@@ -109,6 +126,18 @@ def _fitter(runner: Runner) -> SignalFitter:
             f"The loops for fitting need model.type='SignalFitter', not '{type(model).__name__}'."
         )
     return model
+
+
+def _leave_out(evaluator: Evaluator, side: int) -> None:
+    """Leave out metrics whose window is larger than the frames."""
+    small = [m for m in evaluator.metrics if side < getattr(m, 'min_side', 1)]
+    for metric in small:
+        evaluator.metrics.remove(metric)
+        print_log(
+            f'{type(metric).__name__} is not measured: it needs {metric.min_side} pixels a side, '
+            f'the input has {side}.',
+            'current',
+        )
 
 
 def _loader(dataloader: dict, length: int, infinite: bool = False) -> dict:

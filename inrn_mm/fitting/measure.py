@@ -1,7 +1,7 @@
 """What a compact file is worth: its quality, size and speed of decoding."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,27 +9,22 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from ..evaluation import MSSSIM, PSNR, SSIM
-from ..evaluation.quality import MS_SSIM_SIDE, WINDOW
 from .codec import CompactFit
 from .fitter import SignalFitter
 from .signal import Signal
 
-TIMED = 20  # frames
-
 
 def open_fitter(fit: CompactFit, device: str | None = None) -> SignalFitter:
-    """A fitter that decodes a compact file.
+    """Make a fitter that decodes a compact file.
 
     Args:
         fit (CompactFit): Of :func:`read_fit`.
         device (str, optional): Defaults to None, the GPU if there is one.
 
     Returns:
-        SignalFitter: Without target, in eval mode.
+        SignalFitter: Without target, in eval mode; the network is the file's.
     """
-    fitter = SignalFitter(fit.net_cfg, fit.signal)
-    fitter.net.load_state_dict(fit.net.state_dict())
-    return fitter.to(device or get_device()).eval()
+    return SignalFitter(fit.net, fit.signal).to(device or get_device()).eval()
 
 
 class Meter:
@@ -39,23 +34,26 @@ class Meter:
 
     Args:
         target (Signal): With its data.
+
+    Attributes:
+        frames (int): Number of frames that have passed.
+        seconds (list[float]): Time that each of them took to come.
     """
 
     def __init__(self, target: Signal) -> None:
         self.target = target
         side = min(target.shape[1:3])
-        self.metrics = [PSNR()]
-        if side >= WINDOW:
-            self.metrics.append(SSIM())
-        if side > MS_SSIM_SIDE:
-            self.metrics.append(MSSSIM())
+        self.metrics = [m for m in (PSNR(), SSIM(), MSSSIM()) if side >= m.min_side]
         self.frames = 0
         self.error = 0.0
+        self.seconds: list[float] = []
 
     def watch(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass frames ``(H, W, C)`` on, in the target's order and levels."""
         levels = self.target.max_value
+        start = time.perf_counter()
         for pixels in frames:
+            self.seconds.append(time.perf_counter() - start)
             pred = _to_float(torch.from_numpy(pixels.astype(np.float32)))
             gt = _to_float(self.target.data[self.frames].float().cpu())
             pred, gt = pred / levels, gt / levels
@@ -64,6 +62,7 @@ class Meter:
             self.error = self.error + (pred - gt).abs().mean(0).numpy()
             self.frames += 1
             yield pixels
+            start = time.perf_counter()
 
     def figures(self) -> dict[str, float]:
         """The metrics of all frames that have passed."""
@@ -91,21 +90,25 @@ def pixels_of(fitter: SignalFitter, **decode) -> Iterator[np.ndarray]:
         yield fitter.to_pixels(frame)
 
 
-def decode_speed(fitter: SignalFitter) -> float:
-    """Frames decoded to pixels in a second, at the signal's size.
+def decode_speed(fitter: SignalFitter, meter: Meter) -> float:
+    """Count the frames decoded to pixels in a second, at the signal's size.
 
-    The first frame, which warms up, does not count, unless it is the only
-    one: then it is decoded twice.
+    The first frame, which warms up, does not count. A single one is decoded
+    once more.
+
+    Args:
+        fitter (SignalFitter): The decoder.
+        meter (Meter): Through which its frames have passed.
+
+    Returns:
+        float: Frames per second.
     """
-    count = fitter.signal.shape[0]
-    numbers: Sequence[int] = range(min(count, TIMED + 1))
-    if count == 1:
-        numbers = [0, 0]
-    frames = pixels_of(fitter, frames=numbers)
-    next(frames)
-    start = time.perf_counter()
-    timed = sum(1 for _ in frames)
-    return timed / (time.perf_counter() - start)
+    seconds = meter.seconds[1:]
+    if not seconds:
+        start = time.perf_counter()
+        next(pixels_of(fitter, frames=[0]))
+        seconds = [time.perf_counter() - start]
+    return len(seconds) / sum(seconds)
 
 
 def measure(fit: CompactFit, target: Signal) -> tuple[dict, Meter]:
@@ -126,13 +129,12 @@ def measure(fit: CompactFit, target: Signal) -> tuple[dict, Meter]:
 
 
 def file_figures(fit: CompactFit, fitter: SignalFitter, meter: Meter) -> dict[str, float]:
-    """All figures of a file whose frames have passed the meter.
+    """Collect the figures of a file whose frames have passed the meter.
 
     Args:
         fit (CompactFit): The file.
-        fitter (SignalFitter): That decodes it; decodes some frames again, to
-            be timed.
-        meter (Meter): That the frames have passed.
+        fitter (SignalFitter): The decoder.
+        meter (Meter): Through which its frames have passed.
 
     Returns:
         dict[str, float]: See :func:`measure`.
@@ -141,7 +143,7 @@ def file_figures(fit: CompactFit, fitter: SignalFitter, meter: Meter) -> dict[st
         meter.figures(),
         bytes=fit.size,
         bits_per_pixel=fit.bits_per_pixel,
-        decode_fps=decode_speed(fitter),
+        decode_fps=decode_speed(fitter, meter),
     )
 
 

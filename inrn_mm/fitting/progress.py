@@ -21,18 +21,27 @@ class FitProgressHook(Hook):
 
     def __init__(self) -> None:
         self.bar = None
-        self.psnr: float | None = None
+        self.shown: dict[str, str] = {}
 
     def before_train(self, runner) -> None:
         """Begin the bar where the training begins."""
         if not (is_main_process() and sys.stderr.isatty()):
             return
-        from tqdm import tqdm
+        from rich.console import Console
+        from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         for handler in MMLogger.get_current_instance().handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.WARNING)
-        self.bar = tqdm(total=runner.max_iters, initial=runner.iter, unit='step')
+        self.bar = Progress(
+            *Progress.get_default_columns()[1:-1],
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn('{task.fields[shown]}'),
+            console=Console(stderr=True),
+        )
+        self.task = self.bar.add_task('', total=runner.max_iters, completed=runner.iter, shown='')
+        self.bar.start()
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None
@@ -40,23 +49,23 @@ class FitProgressHook(Hook):
         """Move it; a budget of time changes its length on the way."""
         if self.bar is None:
             return
-        self.bar.total = runner.max_iters
         if outputs:  # the fitter gives its losses now and then
             loss = sum(float(value) for name, value in outputs.items() if name == 'loss')
-            self._show(loss=f'{loss:.3g}')
-        self.bar.update()
+            self.shown['loss'] = f'{loss:.3g}'
+        self._update(total=runner.max_iters, completed=runner.iter + 1)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Show the new PSNR."""
         if self.bar is not None and 'psnr' in (metrics or {}):
-            self._show(psnr=f'{metrics["psnr"]:.2f} dB')
+            self.shown['psnr'] = f'{metrics["psnr"]:.2f} dB'
+            self._update()
 
     def after_train(self, runner) -> None:
         """End the bar."""
         if self.bar is not None:
-            self.bar.close()
+            self.bar.stop()
             self.bar = None
 
-    def _show(self, **words: str) -> None:
-        self.shown = {**getattr(self, 'shown', {}), **words}
-        self.bar.set_postfix(self.shown, refresh=False)
+    def _update(self, **numbers: int) -> None:
+        words = ', '.join(f'{name} {value}' for name, value in self.shown.items())
+        self.bar.update(self.task, shown=words, **numbers)

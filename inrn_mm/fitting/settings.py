@@ -5,31 +5,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .files import whole
+from .options import CHANGEABLE, FitJob
+from .options import settings as job_settings
 from .reading import frame_files, need_input
 
-# What makes two fits the same: another value is another fit.
-SETTINGS = (
-    'input',
-    'config',
-    'size',
-    'crop',
-    'frames',
-    'stride',
-    'parameters',
-    'max_seconds',
-    'target_psnr',
-    'bits',
-    'prune',
-    'amp',
-    'save_frames',
-    'cfg_options',
-)
 SETTINGS_FILE = 'settings.json'
-# Of a fit that goes on these may change: its length, and what is written.
-CHANGEABLE = ('max_seconds', 'target_psnr', 'bits', 'save_frames')
 # Of each file of the input: enough to tell two of them apart.
 READ_BYTES = 2**24
 # In an order that is safe to be interrupted: what is left is never taken for
@@ -37,21 +19,21 @@ READ_BYTES = 2**24
 STALE = ('metrics.json', 'fit.inrn', 'last_checkpoint', 'iter_*.pth', SETTINGS_FILE)
 
 
-def settings_of(job: Any) -> dict:
+def settings_of(job: FitJob) -> dict:
     """The settings of a job, as JSON has them.
 
     Args:
         job (FitJob): Of a fit.
 
     Returns:
-        dict: Its :data:`SETTINGS`, ``task``, which is ``'fit'``, and
+        dict: What makes two fits the same, ``task``, which is ``'fit'``, and
         ``content``, a digest of the input.
 
     Raises:
         FileNotFoundError: If there is no input.
         ValueError: If it is a folder without frames.
     """
-    settings = {name: getattr(job, name) for name in SETTINGS}
+    settings = {name: getattr(job, name) for name in job_settings()}
     settings.update(
         config=os.path.abspath(job.config),
         cfg_options=job.cfg_options or {},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .memory import need_memory
-from .reading import need_input, open_source
+from .reading import Source, need_input, open_source
 from .resize import cropped, resized
 
 MAX_VALUES = (255, 65535, 1)
@@ -143,14 +143,7 @@ def load_signal(
             NaN, infinite or, floating-point ones, outside [0, 1].
         MemoryError: If it does not fit into the memory.
     """
-    path = need_input(path)
-    if stride < 1 or (frames is not None and frames < 1):
-        raise ValueError(
-            f'frames and stride must be at least 1, got frames={frames}, stride={stride}.'
-        )
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise ValueError(f'size is a height and a width, got {tuple(size)}.')
-    source = open_source(path, frames, stride)
+    source = _open(path, size, frames, stride)
     kept: list[np.ndarray] = []
     first = None
     for name, image in source.frames:
@@ -164,11 +157,53 @@ def load_signal(
         if crop is not None:
             image = cropped(image, crop, str(path))
         if not kept:
-            _check_kept(path, image, size, source.count)
+            _check_kept(Path(path), image, size, source.count)
         kept.append(image if size is None else resized(image, size))
     if not kept:
         raise ValueError(f'{path} has no frames.')
     return Signal.from_array(np.stack(kept), source.fps)
+
+
+def find_shape(
+    path: str | Path,
+    size: Sequence[int] | None = None,
+    crop: Sequence[int] | None = None,
+    frames: int | None = None,
+    stride: int = 1,
+) -> tuple[int, int, int, int]:
+    """Find the shape of a signal by its first frame.
+
+    Args:
+        path (str | Path): As of :func:`load_signal`, with all that follows.
+        size (Sequence[int], optional): Height and width. Defaults to None.
+        crop (Sequence[int], optional): Part of the frames. Defaults to None.
+        frames (int, optional): At most so many frames. Defaults to None.
+        stride (int): Every so many frames. Defaults to 1.
+
+    Returns:
+        tuple[int]: Frames, height, width and channels.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If the first frame cannot be read.
+    """
+    source = _open(path, size, frames, stride)
+    _, image = next(source.frames)
+    if crop is not None:
+        image = cropped(image, crop, str(path))
+    height, width = size or image.shape[:2]
+    return source.count, height, width, image.shape[2]
+
+
+def _open(path: str | Path, size: Sequence[int] | None, frames: int | None, stride: int) -> Source:
+    path = need_input(path)
+    if stride < 1 or (frames is not None and frames < 1):
+        raise ValueError(
+            f'frames and stride must be at least 1, got frames={frames}, stride={stride}.'
+        )
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f'size is a height and a width, got {tuple(size)}.')
+    return open_source(path, frames, stride)
 
 
 def _check_kept(path: Path, image: np.ndarray, size: Sequence[int] | None, count: int) -> None:

@@ -5,6 +5,7 @@ import runpy
 import sys
 
 import pytest
+from fit_inputs import image, nerv, siren, video  # noqa: F401
 from mmengine.runner.checkpoint import CheckpointLoader
 from tool_runs import ROOT
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
 sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
-from fit_arguments import CONFIGS, add_input_options, add_output_options  # noqa: E402
+from fit_arguments import CONFIGS, add_study_options, job_options  # noqa: E402
 
 EXAMPLES = """examples:
   python tools/analysis_tools/fit_applications.py superres photo.png
@@ -31,7 +31,6 @@ def parse_args():
     parser.add_argument(
         '--config', help='config file (default: configs/fitting/siren_image.py, or inrn_video.py)'
     )
-    add_input_options(parser, video=True)
     parser.add_argument('--factor', type=int, default=2, help='of superres (default: 2)')
     parser.add_argument(
         '--sigma',
@@ -39,14 +38,7 @@ def parse_args():
         default=25.0,
         help='standard deviation of the noise of denoise, of 255 levels (default: 25)',
     )
-    parser.add_argument(
-        '--parameters',
-        type=int,
-        metavar='N',
-        help="scale the network's widths to about N parameters (default: as the config has them)",
-    )
-    parser.add_argument('--max-seconds', type=float, help='of training')
-    add_output_options(parser, 'work_dirs/ and the names of task and input')
+    add_study_options(parser, 'work_dirs/ and the names of task and input', ('parameters',))
     return parser.parse_args()
 
 
@@ -56,26 +48,13 @@ def main():
     from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        from inrn_mm.fitting.job import FitJob
+        from inrn_mm.fitting.options import FitJob
         from tools.studies import fit_applications as applications
 
         out = args.out or Path('work_dirs', f'{args.task}_{Path(args.input).stem}')
         default = 'inrn_video' if args.task == 'interpolate' else 'siren_image'
         args.config = args.config or str(CONFIGS / f'{default}.py')
-        names = (
-            'input',
-            'config',
-            'size',
-            'crop',
-            'frames',
-            'stride',
-            'parameters',
-            'max_seconds',
-            'save_frames',
-            'force',
-            'cfg_options',
-        )
-        job = FitJob(**{name: getattr(args, name) for name in names})
+        job = FitJob(**job_options(args))
         if args.task == 'superres':
             found = applications.super_resolve(job, out, args.factor)
         elif args.task == 'interpolate':

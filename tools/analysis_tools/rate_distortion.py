@@ -10,7 +10,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parents[1]
 sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
-from fit_arguments import add_input_options, add_output_options  # noqa: E402
+from fit_arguments import add_study_options, job_options  # noqa: E402
 
 EXAMPLES = """examples:
   python tools/analysis_tools/rate_distortion.py photo.png \\
@@ -37,10 +37,7 @@ def parse_args():
     parser.add_argument(
         '--bits', type=int, nargs='+', default=[8, 6, 4], help='of a weight (default: 8 6 4)'
     )
-    parser.add_argument('--max-seconds', type=float, help='of each training')
-    parser.add_argument('--prune', type=float, metavar='SHARE', help='see fit_image.py')
-    add_input_options(parser, video=True)
-    add_output_options(parser, 'work_dirs/rd_ and the name of the input')
+    add_study_options(parser, 'work_dirs/rd_ and the name of the input', ('prune',))
     return parser.parse_args()
 
 
@@ -50,25 +47,13 @@ def main():
     from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        from inrn_mm.fitting.job import FitJob
+        from inrn_mm.fitting.options import FitJob
         from tools.studies.rate_distortion import rate_distortion, summary
 
         out = args.out or Path('work_dirs', f'rd_{Path(args.input).stem}')
-        names = (
-            'input',
-            'config',
-            'size',
-            'crop',
-            'frames',
-            'stride',
-            'max_seconds',
-            'prune',
-            'save_frames',
-            'force',
-            'cfg_options',
-        )
-        job = FitJob(**{name: getattr(args, name) for name in names})
-        points = rate_distortion(job, out, args.parameters, args.bits)
+        options = job_options(args)
+        sizes, bits = options.pop('parameters'), options.pop('bits')
+        points = rate_distortion(FitJob(**options), out, sizes, bits)
     print(f'\n{summary(points)}\nwritten to {out}/')
 
 

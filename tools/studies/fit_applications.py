@@ -10,8 +10,9 @@ import numpy as np
 
 from inrn_mm.fitting.codec import read_fit
 from inrn_mm.fitting.files import to_rgb8, write_frames, write_image
-from inrn_mm.fitting.job import FIT, METRICS, FitJob, write_json
+from inrn_mm.fitting.job import FIT, METRICS, write_json
 from inrn_mm.fitting.measure import Meter, open_fitter, pixels_of
+from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.settings import begun, clear, need_free, settings_of, write_settings
 from inrn_mm.fitting.signal import Signal
 
@@ -134,7 +135,7 @@ def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[
 
     target = load_target(job)
     _need_image(target)
-    if sigma <= 0 or target.max_value != 255:
+    if not 0 < sigma < math.inf or target.max_value != 255:
         raise ValueError(
             'Denoising takes an 8-bit image and a positive '
             f'sigma, got {sigma:g} and a range of '

@@ -10,8 +10,9 @@ import numpy as np
 
 from inrn_mm.fitting.codec import read_fit
 from inrn_mm.fitting.files import to_rgb8, whole, write_image
-from inrn_mm.fitting.job import FIT, METRICS, FitJob, run_fit
+from inrn_mm.fitting.job import FIT, METRICS, run_fit
 from inrn_mm.fitting.measure import open_fitter, pixels_of
+from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.plots import write_curves
 from inrn_mm.fitting.settings import begun, settings_of
 from inrn_mm.fitting.signal import Signal, load_signal
@@ -75,12 +76,13 @@ def compare(
         list[dict]: The figures of each, with its ``method``.
     """
     rows: list[dict] = []
+    target = None
     for name, job in jobs.items():
         rows.append(dict(method=name, **fit_once(job)))
         folders = {row['method']: Path(jobs[row['method']].work_dir) for row in rows}
         write_tables(rows, out)
         write_curves(out / 'psnr.png', {row['method']: row['curve'] for row in rows})
-        target = load_target(job)
+        target = target or load_target(job)
         shown = target.shape[0] // 2 if frame is None else frame
         picture = grid(target, folders, shown, boxes, rows)
         write_image(out / 'grid.png', picture)
@@ -89,7 +91,7 @@ def compare(
 
 def load_target(job: FitJob) -> Signal:
     """The signal that a job fits."""
-    return load_signal(job.input, job.size, job.crop, job.frames, job.stride)
+    return load_signal(job.input, **job.input_options())
 
 
 def markdown(rows: Sequence[dict]) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from inrn_mm.fitting.codec import read_fit, write_fit
+from inrn_mm.fitting.codec import check_bits, read_fit, write_fit
 from inrn_mm.fitting.files import whole
-from inrn_mm.fitting.job import FIT, FitJob, write_json
+from inrn_mm.fitting.job import FIT, write_json
 from inrn_mm.fitting.measure import measure
+from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.plots import write_curves
 from inrn_mm.fitting.signal import Signal
 
@@ -40,6 +41,8 @@ def rate_distortion(
     Raises:
         ValueError: If the input is none that the codecs take.
     """
+    for bit in bits:
+        check_bits(bit)
     target = load_target(job)
     check_plain(target)
     points = codec_points(target)

@@ -52,6 +52,21 @@ class CompactFit:
         return 8 * self.size / (frames * height * width)
 
 
+def check_bits(bits: int) -> None:
+    """Refuse what weights are not stored with.
+
+    Args:
+        bits (int): Bits of a large weight.
+
+    Raises:
+        ImportError: Without the entropy coder.
+        ValueError: If the number is none of :data:`BITS`.
+    """
+    entropy.library()
+    if bits not in BITS:
+        raise ValueError(f'bits is 2 to 8, 16 or 32, not {bits}.')
+
+
 def encode_fit(
     net: FittingNet, net_cfg: dict, signal: Signal, bits: int = 8, per_channel: bool = True
 ) -> bytes:
@@ -77,8 +92,7 @@ def encode_fit(
         ValueError: If the bits are others, the config holds what a file must
             not, or weights are not finite.
     """
-    if bits not in BITS:
-        raise ValueError(f'bits is 2 to 8, 16 or 32, not {bits}.')
+    check_bits(bits)
     net_cfg = plain_config(net_cfg)
     state = net.decoder_state()
     kinds = _choose_kinds(net, state, bits)

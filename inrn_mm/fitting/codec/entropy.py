@@ -25,7 +25,7 @@ def encode(tensors: Sequence[np.ndarray], largest: int) -> tuple[bytes, bytes]:
     Returns:
         tuple[bytes, bytes]: Descriptions of the distributions, and the code.
     """
-    ans = _library().stream.stack
+    ans = library().stream.stack
     described = [_describe(codes, largest) for codes in tensors]
     coder = ans.AnsCoder()
     # a stack: what is encoded last is decoded first
@@ -49,7 +49,7 @@ def decode(
     Returns:
         list[ndarray]: Int32 codes, each of shape ``(N,)``.
     """
-    ans = _library().stream.stack
+    ans = library().stream.stack
     coder = ans.AnsCoder(np.frombuffer(code, '<u4').astype(np.uint32))
     tensors, offset = [], 0
     for count in counts:
@@ -74,7 +74,7 @@ def _describe(codes: np.ndarray, largest: int) -> bytes:
     ]
 
     def size(description: bytes) -> int:
-        coder = _library().stream.stack.AnsCoder()
+        coder = library().stream.stack.AnsCoder()
         model, shift, _ = _model(description, 0, largest)
         coder.encode_reverse(codes - shift, model)
         return coder.num_valid_bits() + 8 * len(description)
@@ -89,7 +89,7 @@ def _model(data: bytes, offset: int, largest: int) -> tuple:
         tuple: constriction's model, what to add to its symbols, and the
         offset behind the description.
     """
-    models = _library().stream.model
+    models = library().stream.model
     (kind,) = struct.unpack_from('<B', data, offset)
     if kind == TABLE:
         _, lowest, span = struct.unpack_from('<BbB', data, offset)
@@ -108,7 +108,12 @@ def _model(data: bytes, offset: int, largest: int) -> tuple:
     return family(-largest, largest, 0.0, width), 0, offset + 3
 
 
-def _library():
+def library():
+    """Import constriction.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
     try:
         import constriction
     except ImportError:

@@ -5,6 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
+from ..loops import fitter_of
+
 
 @HOOKS.register_module()
 class MagnitudePruneHook(Hook):
@@ -47,16 +49,16 @@ class MagnitudePruneHook(Hook):
         if not self.masks:
             if runner.iter + 1 < self.start * runner.max_iters:
                 return
-            prune(_net(runner), self.ratio)
+            prune(fitter_of(runner).net, self.ratio)
             runner.message_hub.update_info('pruned', self.ratio)
             self._keep_zeros(runner)
-        weights = _weights(_net(runner))
+        weights = _weights(fitter_of(runner).net)
         with torch.no_grad():
             torch._foreach_mul_(list(weights.values()), [self.masks[name] for name in weights])
 
     def _keep_zeros(self, runner) -> None:
         self.masks = {
-            name: (value != 0).to(value) for name, value in _weights(_net(runner)).items()
+            name: (value != 0).to(value) for name, value in _weights(fitter_of(runner).net).items()
         }
 
 
@@ -94,8 +96,3 @@ def _weights(net: nn.Module) -> dict[str, nn.Parameter]:
         for name, value in net.named_parameters()
         if value.dim() > 1 and (not state or name in state)
     }
-
-
-def _net(runner) -> nn.Module:
-    model = runner.model
-    return getattr(model, 'module', model).net

@@ -118,7 +118,7 @@ def _decode(path: Path, step: float) -> Iterator[Timed]:
     """Decode; an EOFError says what is missing."""
     import av
 
-    end, last = 0.0, 0
+    end, last = 0.0, 0  # seconds, bytes
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stated = _stated_end(stream, container.format.name)
@@ -133,7 +133,8 @@ def _decode(path: Path, step: float) -> Iterator[Timed]:
                 time = end if frame.pts is None else float(frame.pts * stream.time_base)
                 yield time, _pixels(frame, path)
                 length = getattr(frame, 'duration', None)
-                end = time + (float(length * stream.time_base) if length else step)
+                # AVI has no times of its own, and FFmpeg's guesses need not rise
+                end = max(end, time + (float(length * stream.time_base) if length else step))
         size, form = path.stat().st_size, container.format.name
     # the last frame's length is not always known
     if stated and end < stated - 1.5 * step:
