@@ -211,11 +211,8 @@ class SignalFitter(BaseModel):
                 'give signal=dict(path=...).'
             )
 
-    def _times(self, frames: Tensor) -> Tensor:
-        return frames.float() / max(self.signal.shape[0] - 1, 1)
-
     def _run(self, net: Callable, frames: Tensor, target: Tensor | None) -> Tensor:
-        times = self._times(frames)
+        times = self.net.times(frames)
         if self.net.needs_target and target is not None:
             return net(times, target)
         return net(times)
@@ -239,7 +236,7 @@ class SignalFitter(BaseModel):
         y, x = torch.broadcast_tensors(y[:, :, None], x[:, None])
         axes = [x, y]
         if self.net.num_coordinates == 3:
-            t = 2 * self._times(frames) - 1
+            t = 2 * self.net.times(frames) - 1
             axes.append(t[:, None, None].expand_as(x))
         return torch.stack(axes, -1)
 

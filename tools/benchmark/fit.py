@@ -125,7 +125,7 @@ def _plain_step(net: nn.Module, video: Tensor, device: str) -> Callable[[], None
     def step() -> None:
         index = FRAMES // 2
         target = frames[index : index + 1].to(device)
-        time = torch.tensor([index / (FRAMES - 1)], device=device)
+        time = net.times(torch.tensor([index], device=device))
         pred = net(time)
         loss = 0.7 * (pred - target).abs().mean() + 0.3 * (1 - _ssim(pred, target))
         optimizer.zero_grad()
@@ -142,7 +142,7 @@ def _plain_decode(net: nn.Module, device: str) -> Callable[[], None]:
     @torch.no_grad()
     def decode() -> None:
         for i in range(DECODED):
-            net(torch.tensor([i / (FRAMES - 1)], device=device)).cpu()
+            net(net.times(torch.tensor([i], device=device))).cpu()
 
     return decode
 

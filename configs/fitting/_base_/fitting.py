@@ -1,4 +1,4 @@
-# What all fits share: Adam with warm-up and a cosine (NeRV's recipe), the
+# What all fits share: Adam with warm-up and a cosine (HNeRV's), the
 # loops over frame numbers, PSNR and SSIM. The schedule is in thousandths of
 # the training, whose length may be epochs, steps or, by
 # default_hooks.param_scheduler.max_seconds, a time.

@@ -50,6 +50,17 @@ class FittingNet(BaseModule):
         """The D of pixel networks: 2 for an image, 3 for a video."""
         return 2 if self.shape[0] == 1 else 3
 
+    def times(self, frames: Tensor) -> Tensor:
+        """Map frame numbers to what a network of frames takes.
+
+        Args:
+            frames (Tensor): Numbers from 0, whole or between frames.
+
+        Returns:
+            Tensor: Times, float32 of the same shape, from 0 to 1.
+        """
+        return frames.float() / max(self.shape[0] - 1, 1)
+
     def decoder_state(self) -> dict[str, Tensor]:
         """The tensors that decoding needs: what a compact file holds.
 

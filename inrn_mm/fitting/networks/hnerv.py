@@ -17,8 +17,7 @@ from .upsampling import choose_grid, crop
 class HNeRV(FittingNet):
     """Small embeddings of the frames, by an encoder, and a decoder.
 
-    The encoder (ConvNeXt blocks) is only trained with; its last embeddings
-    are kept, count as parameters and are interpolated between frames. The
+    The encoder is only trained with; its last embeddings are kept, count as parameters and are interpolated between frames. The
     decoder's kernels grow from 1 to 5 and its widths fall slowly, so that the
     parameters are spread evenly over the stages.
 
@@ -28,7 +27,8 @@ class HNeRV(FittingNet):
             for the wanted size. Defaults to 68, 1.5 million parameters at
             640 x 1280.
         embedding (int): Channels of an embedding. Defaults to 16.
-        encoder_width (int): Defaults to 64.
+        encoder_width (int): Channels of the encoder's stages but the last.
+            Defaults to 64.
         reduction (float): Ratio of successive widths. Defaults to 1.2.
         min_width (int): Smallest width. Defaults to 12.
         max_kernel (int): Defaults to 5.
@@ -60,15 +60,9 @@ class HNeRV(FittingNet):
         total = math.prod(strides)
         self.padded = [side * total for side in grid]
 
-        layers: list[nn.Module] = []
-        for i, stride in enumerate(strides):
-            layers += [
-                nn.Conv2d(encoder_width if i else channels, encoder_width, stride, stride),
-                ConvNeXtBlock(encoder_width),
-            ]
-        self.encoder = nn.Sequential(*layers, nn.Conv2d(encoder_width, embedding, 1))
+        self.encoder = Encoder(channels, encoder_width, embedding, strides)
 
-        layers = [nn.Conv2d(embedding, width, 1), nn.GELU()]
+        layers: list[nn.Module] = [nn.Conv2d(embedding, width, 1), nn.GELU()]
         for i, stride in enumerate(strides):
             last, width = width, max(round(width / reduction), min_width)
             kernel = min(2 * i + 1, max_kernel)
@@ -119,8 +113,36 @@ class HNeRV(FittingNet):
         return F.pad(frames, sides, mode='replicate') if any(sides) else frames
 
 
+class Encoder(nn.Sequential):
+    """ConvNeXt with a block in each stage, from a frame to its embedding.
+
+    As in the authors' code (haochen-rye/HNeRV, ``model_all.py``): the norm is
+    behind the first convolution and before the others, and the last stage has
+    as few channels as the embedding.
+
+    Args:
+        channels (int): Channels of a frame.
+        width (int): Channels of the stages but the last.
+        embedding (int): Channels of the last stage.
+        strides (Sequence[int]): Stride of each stage.
+    """
+
+    def __init__(self, channels: int, width: int, embedding: int, strides: Sequence[int]) -> None:
+        widths = [channels, *[width] * (len(strides) - 1), embedding]
+        layers: list[nn.Module] = []
+        for i, stride in enumerate(strides):
+            down = nn.Conv2d(widths[i], widths[i + 1], stride, stride)
+            layers += [LayerNorm2d(widths[i]), down] if i else [down, LayerNorm2d(widths[1])]
+            layers.append(ConvNeXtBlock(widths[i + 1]))
+        super().__init__(*layers)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+
+
 class ConvNeXtBlock(nn.Module):
-    """ConvNeXt's block (Liu et al., CVPR 2022), without its layer scale.
+    """ConvNeXt's block (Liu et al., CVPR 2022).
 
     Args:
         width (int): Input and output channels.
@@ -135,7 +157,8 @@ class ConvNeXtBlock(nn.Module):
             nn.GELU(),
             nn.Conv2d(4 * width, width, 1),
         )
+        self.scale = nn.Parameter(torch.full((width, 1, 1), 1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape ``(B, width, H, W)``."""
-        return x + self.layers(x)
+        return x + self.scale * self.layers(x)

@@ -15,7 +15,7 @@ from .upsampling import choose_grid, crop
 class NeRV(FittingNet):
     """Time to frame: embedding, two linear layers to a grid, NeRV blocks.
 
-    A block is a 3x3 convolution, PixelShuffle and GELU; widths are halved
+    A block is a 3x3 convolution, PixelShuffle and swish; widths are halved
     from block to block, down to ``min_width``. The archs ``'s'``, ``'m'`` and
     ``'l'`` have grids of 26, 58 and 112 channels: 3.2, 6.3 and 12.5 million
     parameters at 720 x 1280.
@@ -37,6 +37,7 @@ class NeRV(FittingNet):
     """
 
     kind = 'frame'
+    _version = 2  # GELU, and a time that ends at 1, before
     arch_settings = dict(s=26, m=58, l=112)
 
     def __init__(
@@ -62,9 +63,9 @@ class NeRV(FittingNet):
         self.embedding = PositionalEncoding(base, levels)
         self.stem = nn.Sequential(
             nn.Linear(self.embedding.out_channels, stem_width),
-            nn.GELU(),
+            nn.SiLU(),
             nn.Linear(stem_width, width * grid[0] * grid[1]),
-            nn.GELU(),
+            nn.SiLU(),
             nn.Unflatten(1, (width, *grid)),
         )
         blocks: list[nn.Module] = []
@@ -75,10 +76,14 @@ class NeRV(FittingNet):
             blocks += [
                 nn.Conv2d(last, width * stride**2, 3, padding=1),
                 nn.PixelShuffle(stride),
-                nn.GELU(),
+                nn.SiLU(),
             ]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(width, self.shape[3], 1)
+
+    def times(self, frames: Tensor) -> Tensor:
+        """Map frame numbers to times i / T, as the authors' code does."""
+        return frames.float() / self.shape[0]
 
     def forward(self, times: Tensor) -> Tensor:
         """Map times ``(B,)`` to frames ``(B, C, H, W)``."""

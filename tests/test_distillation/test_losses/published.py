@@ -1,32 +1,12 @@
-"""The code that the authors of losses, or MMRazor, published.
-
-``INRN_PUBLISHED_CODE`` is a folder of clones: docs/distillation.md has the
-commands.
-"""
+"""The code that the authors of losses, or MMRazor, published."""
 
 import importlib.util
-import os
 import sys
-from pathlib import Path
 from types import ModuleType
 
-import pytest
 import torch
 from mmengine.registry import Registry
-
-FOLDER = os.environ.get('INRN_PUBLISHED_CODE')
-
-
-def clone(name):
-    """Folder of a cloned repository."""
-    if not FOLDER:
-        pytest.skip(
-            'INRN_PUBLISHED_CODE names no folder with the published code (docs/distillation.md)'
-        )
-    path = Path(FOLDER).expanduser() / name
-    if not path.is_dir():
-        pytest.skip(f'{path} is not there: git clone it (docs/distillation.md)')
-    return path
+from published_code import clone
 
 
 def load(monkeypatch, repo, file):
