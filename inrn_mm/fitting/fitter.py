@@ -1,11 +1,9 @@
 """The model of a fitting config: network, target and loss."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
@@ -14,6 +12,7 @@ from .losses import FittingLoss, target_moments
 from .memory import check_memory
 from .networks import FittingNet
 from .precision import full_precision
+from .rendering import coordinates, render, render_frame, trim
 from .resize import check_crop
 from .signal import Signal, load_signal
 
@@ -170,8 +169,7 @@ class SignalFitter(BaseModel):
         else:
             rows, columns = self._window(items % len(self.corners))
             target = self._target(frames, rows, columns)
-            pred = net(self._coords(frames, rows, columns))
-            pred = _trim(pred, self.net.halo)
+            pred = trim(net(coordinates(self.net, frames, rows, columns)), self.net.halo)
         return self.loss(pred, target, self._target_moments(target))
 
     def _window(self, corner: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,58 +215,14 @@ class SignalFitter(BaseModel):
             return net(times, target)
         return net(times)
 
-    def _coords(self, frames: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Coordinates of pixels and of the halo around them.
-
-        Args:
-            frames (Tensor): Shape ``(B,)``.
-            rows (Tensor): Shape ``(B, h)``, evenly spaced, in pixels of the
-                training size; 0 is the middle of the first.
-            columns (Tensor): Shape ``(B, w)``.
-
-        Returns:
-            Tensor: Shape ``(B, h + 2 halo, w + 2 halo, D)``, in [-1, 1] for
-            pixels inside the frame.
-        """
-        height, width = self.signal.shape[1:3]
-        y = _coordinates(rows, height, self.net.halo)
-        x = _coordinates(columns, width, self.net.halo)
-        y, x = torch.broadcast_tensors(y[:, :, None], x[:, None])
-        axes = [x, y]
-        if self.net.num_coordinates == 3:
-            t = 2 * self.net.times(frames) - 1
-            axes.append(t[:, None, None].expand_as(x))
-        return torch.stack(axes, -1)
-
     def _frames(self, frames: Tensor) -> Tensor:
-        """Whole frames of the training size, in chunks if need be."""
+        """Make whole frames of the training size, in chunks if need be."""
         if self.net.kind == 'frame':
             target = None if self.target is None else self._target(frames)
             return self._run(self.net, frames, target)
         height, width = self.signal.shape[1:3]
-        return torch.cat(
-            [
-                self._render(frame[None], torch.arange(height), torch.arange(width))
-                for frame in frames
-            ]
-        )
-
-    def _render(self, frame: Tensor, rows: Tensor, columns: Tensor, chunk: int = 2**18) -> Tensor:
-        """Pixels ``(1, C, h, w)`` of a pixel network, so many at a time."""
-        columns = columns.to(frame.device)[None]
-        height = max(chunk // (columns.shape[1] + 2 * self.net.halo), 1)
-        # a thin strip would be computed mostly for its halo
-        height = max(height - 2 * self.net.halo, self.net.halo, 1)
-        return torch.cat(
-            [
-                _trim(
-                    self.net(self._coords(frame, strip.to(frame.device)[None], columns)),
-                    self.net.halo,
-                )
-                for strip in rows.split(height)
-            ],
-            2,
-        )
+        rows, columns = torch.arange(height), torch.arange(width)
+        return torch.cat([render(self.net, frame[None], rows, columns) for frame in frames])
 
     @torch.inference_mode()
     def decode(
@@ -317,44 +271,7 @@ class SignalFitter(BaseModel):
         self.eval()
         for i in frames:
             number = torch.tensor([i], dtype=torch.float, device=self.device)
-            yield self._decode_one(number, size, crop, chunk)[0].float().clamp(0, 1)
-
-    def _decode_one(
-        self, number: Tensor, size: tuple[int, int], crop: tuple[int, ...], chunk: int
-    ) -> Tensor:
-        top, left, height, width = crop
-        native = self.signal.shape[1:3]
-        if self.net.kind == 'frame':
-            frame = _resized(self._run(self.net, number, None), size)
-        elif not self.net.halo:
-            rows = _positions(top, height, size[0], native[0])
-            columns = _positions(left, width, size[1], native[1])
-            return self._render(number, rows, columns, chunk)
-        elif any(want % have for want, have in zip(size, native)):
-            scales = [math.ceil(want / have) for want, have in zip(size, native)]
-            larger = tuple(s * side for s, side in zip(scales, native))
-            whole = self._decode_one(number, larger, (0, 0, *larger), chunk)
-            frame = _resized(whole, size)
-        else:
-            return self._lattices(number, size, crop, chunk)
-        return frame[:, :, top : top + height, left : left + width]
-
-    def _lattices(
-        self, number: Tensor, size: tuple[int, int], crop: tuple[int, ...], chunk: int
-    ) -> Tensor:
-        """Interleave renderings whose spacing is the training size's."""
-        top, left, height, width = crop
-        native = self.signal.shape[1:3]
-        scales = [want // have for want, have in zip(size, native)]
-        rows = _positions(top, height, size[0], native[0])
-        columns = _positions(left, width, size[1], native[1])
-        out = torch.empty(1, self.signal.shape[3], height, width, device=number.device)
-        for y in range(min(scales[0], height)):
-            for x in range(min(scales[1], width)):
-                out[:, :, y :: scales[0], x :: scales[1]] = self._render(
-                    number, rows[y :: scales[0]], columns[x :: scales[1]], chunk
-                )
-        return out
+            yield render_frame(self.net, number, size, crop, chunk)[0].float().clamp(0, 1)
 
     def to_pixels(self, frame: Tensor) -> np.ndarray:
         """Round a decoded frame to the signal's levels.
@@ -396,29 +313,3 @@ def _starts(side: int, tile: int | None) -> list[int]:
     if tile is None or tile >= side:
         return [0]
     return [*range(0, side - tile, max(tile // 2, 1)), side - tile]
-
-
-def _coordinates(pixels: Tensor, side: int, halo: int) -> Tensor:
-    """Pixel numbers ``(B, n)`` and ``halo`` more on each side, as
-    coordinates in which the frame spans [-1, 1]."""
-    pixels = pixels.float()
-    if halo:
-        reach = torch.arange(1, halo + 1, device=pixels.device)
-        pixels = torch.cat([pixels[:, :1] - reach.flip(0), pixels, pixels[:, -1:] + reach], 1)
-    return (2 * pixels + 1) / side - 1
-
-
-def _positions(start: int, number: int, size: int, native: int) -> Tensor:
-    """Middles of pixels of another size, in pixels of the native size."""
-    pixels = torch.arange(start, start + number, dtype=torch.float64)
-    return ((pixels + 0.5) * native / size - 0.5).float()
-
-
-def _trim(x: Tensor, halo: int) -> Tensor:
-    return x[:, :, halo:-halo, halo:-halo] if halo else x
-
-
-def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    if x.shape[2:] == size:
-        return x
-    return F.interpolate(x.float(), size, mode='bicubic', antialias=True)

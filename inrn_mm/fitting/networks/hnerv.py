@@ -17,9 +17,10 @@ from .upsampling import choose_grid, crop
 class HNeRV(FittingNet):
     """Small embeddings of the frames, by an encoder, and a decoder.
 
-    The encoder is only trained with; its last embeddings are kept, count as parameters and are interpolated between frames. The
-    decoder's kernels grow from 1 to 5 and its widths fall slowly, so that the
-    parameters are spread evenly over the stages.
+    The encoder is only trained with; its last embeddings are kept, count as
+    parameters and are interpolated between frames. The decoder's kernels grow
+    from 1 to 5 and its widths fall slowly, so that the parameters are spread
+    evenly over the stages.
 
     Args:
         shape (Sequence[int]): Frames, height, width and channels.
