@@ -2,8 +2,10 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from .codec import check_free, read_fit
 from .files import check_video, is_image, is_video, write_frames, write_image, write_video
@@ -35,7 +37,7 @@ def decode_file(
             Defaults to None, all.
         times (Sequence[float], optional): Instead, frame numbers that may be
             fractions. Defaults to None.
-        fps (float, optional): Of a video. Defaults to None, the input's.
+        fps (float, optional): Rate of a video. Defaults to None, the input's.
         device (str, optional): Defaults to None, the GPU if there is one.
         force (bool): Overwrite. Defaults to False.
 
@@ -67,18 +69,23 @@ def decode_file(
     check_decoding(fitter, size, crop)
     start = time.perf_counter()
     pixels = pixels_of(fitter, frames=numbers, size=size, crop=crop)
-    if is_image(out):
-        write_image(out, next(pixels))
-    elif is_video(out):
-        write_video(out, pixels, fit.signal.fps if fps is None else fps)
-    else:
-        write_frames(out, pixels)
+    _write(out, pixels, fit.signal.fps if fps is None else fps)
     count, seconds = len(numbers), time.perf_counter() - start
     return f'{count} frame{"s" * (count > 1)} in {seconds:.2f} s to {out}'
 
 
+def _write(out: str, pixels: Iterator[np.ndarray], fps: float) -> None:
+    """Write frames as the name says."""
+    if is_image(out):
+        write_image(out, next(pixels))
+    elif is_video(out):
+        write_video(out, pixels, fps)
+    else:
+        write_frames(out, pixels)
+
+
 def describe_file(file: str | Path) -> str:
-    """What a compact file holds, in a few lines."""
+    """Say what a compact file holds in a few lines."""
     fit = read_fit(file)
     frames, height, width, channels = fit.signal.shape
     return (
@@ -92,7 +99,7 @@ def describe_file(file: str | Path) -> str:
 
 
 def select_frames(text: str | None, count: int) -> Sequence[int]:
-    """The frames of a slice ``a:b``, ``a:b:step``, or of a number.
+    """Select frames by a slice ``a:b``, ``a:b:step``, or by a number.
 
     Args:
         text (str, optional): None for all.

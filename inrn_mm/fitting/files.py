@@ -161,7 +161,7 @@ def _configure(stream, codec: str, quality: int, preset: str) -> None:
 
 
 def to_rgb8(pixels: np.ndarray) -> np.ndarray:
-    """Any pixels as uint8 RGB of shape ``(H, W, 3)``, without alpha."""
+    """Convert pixels to uint8 RGB of shape ``(H, W, 3)``, without alpha."""
     if pixels.dtype == np.uint16:
         pixels = np.round(pixels / 257).astype(np.uint8)
     elif pixels.dtype != np.uint8:
@@ -172,18 +172,18 @@ def to_rgb8(pixels: np.ndarray) -> np.ndarray:
 
 
 def is_video(path: str | Path) -> bool:
-    """bool: Whether the name ends like a video's."""
+    """Tell whether a name ends like a video's."""
     return Path(path).suffix.lower() in VIDEOS
 
 
 def is_image(path: str | Path) -> bool:
-    """bool: Whether the name ends like a picture's."""
+    """Tell whether a name ends like a picture's."""
     return Path(path).suffix.lower() in IMAGES
 
 
 @contextlib.contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A name beside ``path`` that becomes ``path`` if all goes well."""
+    """Give a name beside ``path`` that becomes ``path`` if all goes well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # the writers look at the ending

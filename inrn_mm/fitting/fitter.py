@@ -107,7 +107,7 @@ class SignalFitter(BaseModel):
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
     ) -> Tensor | dict[str, Tensor] | list[dict]:
-        """As in every model of mmengine.
+        """Compute losses or frames, as every model of mmengine.
 
         Args:
             inputs (Tensor): Integers of shape ``(B,)``: item numbers (see
@@ -141,7 +141,7 @@ class SignalFitter(BaseModel):
         return [dict(pred=p, gt=g, frame=int(i)) for p, g, i in zip(pred, gt, inputs.tolist())]
 
     def train_step(self, data: dict, optim_wrapper) -> dict[str, Tensor]:
-        """As in mmengine, but the losses come back only now and then.
+        """Train for a step as mmengine does, but return losses only now and then.
 
         The runner reads every loss that it gets, and so waits for the device.
         """
@@ -173,7 +173,7 @@ class SignalFitter(BaseModel):
         return self.loss(pred, target, self._target_moments(target))
 
     def _window(self, corner: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows ``(B, h)`` and columns ``(B, w)`` of tiles."""
+        """Find rows ``(B, h)`` and columns ``(B, w)`` of tiles."""
         height, width = (min(self.tile or side, side) for side in self.signal.shape[1:3])
         top, left = self.corners[corner].unbind(1)
         return (
@@ -184,7 +184,7 @@ class SignalFitter(BaseModel):
     def _target(
         self, frames: Tensor, rows: Tensor | None = None, columns: Tensor | None = None
     ) -> Tensor:
-        """Target frames ``(B, C, H, W)`` in [0, 1], or windows of them."""
+        """Take frames ``(B, C, H, W)`` of the target, or windows, in [0, 1]."""
         pixels = (
             self.target[frames]
             if rows is None
@@ -193,7 +193,7 @@ class SignalFitter(BaseModel):
         return pixels.permute(0, 3, 1, 2).float() / self.signal.max_value
 
     def _target_moments(self, target: Tensor) -> tuple[Tensor, Tensor] | None:
-        """SSIM's share of the target, kept where it is always the same."""
+        """Compute SSIM's share of the target; keep it where it is always the same."""
         if self.num_items > 1 or self.loss.alpha == 1:
             return None
         if self._moments is None or self._moments[0].device != target.device:
@@ -309,7 +309,7 @@ class SignalFitter(BaseModel):
 
 
 def _starts(side: int, tile: int | None) -> list[int]:
-    """Where tiles begin: half a tile apart, the last at the border."""
+    """Place tiles half a tile apart, the last at the border."""
     if tile is None or tile >= side:
         return [0]
     return [*range(0, side - tile, max(tile // 2, 1)), side - tile]

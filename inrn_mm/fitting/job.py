@@ -1,7 +1,6 @@
 """From an input and a config to a fit and its files, for the tools."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -92,13 +91,7 @@ def run_fit(job: FitJob) -> dict:
         size = fitter.num_parameters
         metrics |= export(fitter, cfg.model.net, out, job)
         write_curves(out / CURVE, {f'{size / 1e3:,.0f} k': psnr_curve(runner)})
-    if stop.received is not None:
-        print(
-            f'Stopped after {runner.iter} steps. {out}/ has the checkpoint and the fit so far; go '
-            'on with --resume.',
-            file=sys.stderr,
-        )
-        raise SystemExit(128 + stop.received)
+    stop.exit_if_stopped(f'{out}/ has the checkpoint and the fit so far; go on with --resume.')
     if is_main_process():
         # the last of all: it says that the fit is complete
         write_json(out / METRICS, metrics)
@@ -106,7 +99,7 @@ def run_fit(job: FitJob) -> dict:
 
 
 def job_config(job: FitJob) -> Config:
-    """The config with everything that a job changes in it.
+    """Load the config of a job, with all that the job changes in it.
 
     Raises:
         ValueError: If it is no fitting config, or an option wrong.
@@ -148,7 +141,7 @@ def export(fitter: SignalFitter, net_cfg: dict, out: Path, job: FitJob) -> dict:
     """Write the compact file and what it decodes to, and measure that.
 
     Args:
-        fitter (SignalFitter): With its target.
+        fitter (SignalFitter): The fitter, with its target.
         net_cfg (dict): Config of its network, without the shape.
         out (Path): Folder.
         job (FitJob): Its ``bits`` and ``save_frames`` count.
@@ -175,8 +168,8 @@ def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
     Args:
         out (Path): Folder.
         frames (Iterator[np.ndarray]): Pixels ``(H, W, C)`` of each frame.
-        signal (Signal): That they are of; its data is not needed.
-        save_frames (bool): Of a video: PNG files in place of an mp4.
+        signal (Signal): The signal that they show; its data is not needed.
+        save_frames (bool): Write a video as PNG files, not as an mp4.
     """
     if signal.shape[0] == 1:
         suffix = '.tiff' if signal.max_value == 1 else '.png'
@@ -189,7 +182,7 @@ def write_pixels(out: Path, frames, signal: Signal, save_frames: bool) -> None:
 
 
 def figures_of(runner: Runner) -> dict:
-    """What is known of a training."""
+    """Collect what is known of a training."""
     fitter = fitter_of(runner)
     curve = psnr_curve(runner)
     return dict(
@@ -205,7 +198,7 @@ def figures_of(runner: Runner) -> dict:
 
 
 def psnr_curve(runner: Runner) -> list[tuple[float, float]]:
-    """(seconds of training, PSNR) of all evaluations, resumed ones too."""
+    """List (seconds of training, PSNR) of all evaluations, resumed ones too."""
     hub = runner.message_hub
     scalars = [hub.log_scalars.get(f'val/{name}') for name in ('encode_seconds', 'psnr')]
     if None in scalars:
@@ -218,15 +211,15 @@ def write_json(path: Path, content: dict) -> None:
     """Write a file, whole or not at all.
 
     Args:
-        path (Path): Of the file.
-        content (dict): Of JSON types.
+        path (Path): The file.
+        content (dict): Values of JSON types.
     """
     with whole(path) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
 
 
 def summary(metrics: dict) -> str:
-    """The most important figures, in a few lines."""
+    """Say the most important figures in a few lines."""
     quality = ', '.join(
         f'{title} {metrics[key]:.{digits}f}{unit}'
         for key, title, digits, unit in (

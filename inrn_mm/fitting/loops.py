@@ -34,8 +34,8 @@ class FitTrainLoop(IterBasedTrainLoop):
     """mmengine's loop of iterations over the items of a fitter.
 
     Args:
-        runner (Runner): Of a :class:`SignalFitter`.
-        dataloader (dict): Of mmengine's dataloaders' keys only
+        runner (Runner): The runner of a :class:`SignalFitter`.
+        dataloader (dict): Of the keys of mmengine's dataloaders only
             ``batch_size`` is of use.
         max_epochs (int, optional): Passes over all frames (or tiles).
             Defaults to None, see ``max_iters``.
@@ -79,7 +79,7 @@ class FitValLoop(ValLoop):
     Metrics that need larger frames are left out.
 
     Args:
-        runner (Runner): Of a :class:`SignalFitter`.
+        runner (Runner): The runner of a :class:`SignalFitter`.
         dataloader (dict): See :class:`FitTrainLoop`.
         evaluator (Evaluator | dict | list): Metrics.
     """
@@ -92,10 +92,10 @@ class FitValLoop(ValLoop):
 
 @LOOPS.register_module()
 class FitTestLoop(TestLoop):
-    """As :class:`FitValLoop`, for tools/test.py.
+    """mmengine's loop over all frames for tools/test.py; see :class:`FitValLoop`.
 
     Args:
-        runner (Runner): Of a :class:`SignalFitter`.
+        runner (Runner): The runner of a :class:`SignalFitter`.
         dataloader (dict): See :class:`FitTrainLoop`.
         evaluator (Evaluator | dict | list): Metrics.
     """
@@ -110,7 +110,7 @@ def fitter_of(runner: Runner) -> SignalFitter:
     """Take the model out of what it is wrapped in, such as DDP.
 
     Args:
-        runner (Runner): Of a fitting config.
+        runner (Runner): The runner of a fitting config.
 
     Returns:
         SignalFitter: Its model.
@@ -141,7 +141,7 @@ def _leave_out(evaluator: Evaluator, side: int) -> None:
 
 
 def _loader(dataloader: dict, length: int, infinite: bool = False) -> dict:
-    """What is missing from a config's dataloader."""
+    """Complete a config's dataloader."""
     kind = 'InfiniteSampler' if infinite else 'DefaultSampler'
     loader = dict(batch_size=1, num_workers=0)
     loader.update(dataloader)

@@ -76,13 +76,13 @@ class FittingLoss(nn.Module):
 
 
 def target_moments(target: Tensor) -> tuple[Tensor, Tensor]:
-    """Means of a target and of its square under SSIM's window."""
+    """Compute the means of a target and of its square under SSIM's window."""
     mean, square = _blur(torch.cat([target, target.square()], 1)).chunk(2, 1)
     return mean, square
 
 
 def ssim(pred: Tensor, target: Tensor, moments: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Structural similarity, differentiable: the mean over batch and pixels.
+    """Compute structural similarity, differentiable: the mean over batch and pixels.
 
     The value is pytorch-msssim's, whose filter it uses (Gaussian window of 11
     pixels, sigma 1.5, no padding, data range 1), with the target's share of
@@ -91,7 +91,7 @@ def ssim(pred: Tensor, target: Tensor, moments: tuple[Tensor, Tensor] | None = N
     Args:
         pred (Tensor): Float32, shape ``(B, C, H, W)``.
         target (Tensor): The same shape.
-        moments (tuple[Tensor], optional): Of the target.
+        moments (tuple[Tensor], optional): :func:`target_moments` of the target.
             Defaults to None, computed here.
     """
     mu_y, square_y = moments or target_moments(target)
@@ -105,7 +105,7 @@ def ssim(pred: Tensor, target: Tensor, moments: tuple[Tensor, Tensor] | None = N
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Means under the window; smaller images have a smaller window."""
+    """Compute means under the window; smaller images have a smaller window."""
     from pytorch_msssim.ssim import gaussian_filter
 
     window = _window(min(11, *x.shape[2:]), x.device, x.dtype)
@@ -115,7 +115,7 @@ def _blur(x: Tensor) -> Tensor:
 @cache
 @torch.inference_mode(False)  # kept for training, whoever asks first
 def _window(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Made once: a copy to the device in each step would wait for it."""
+    """Make the window once: a copy to the device in each step would wait for it."""
     from pytorch_msssim.ssim import _fspecial_gauss_1d
 
     window = _fspecial_gauss_1d(side - (side + 1) % 2, 1.5)

@@ -18,7 +18,7 @@ def open_fitter(fit: CompactFit, device: str | None = None) -> SignalFitter:
     """Make a fitter that decodes a compact file.
 
     Args:
-        fit (CompactFit): Of :func:`read_fit`.
+        fit (CompactFit): What :func:`read_fit` returns.
         device (str, optional): Defaults to None, the GPU if there is one.
 
     Returns:
@@ -33,7 +33,7 @@ class Meter:
     SSIM and MS-SSIM are left out where the frames are too small for them.
 
     Args:
-        target (Signal): With its data.
+        target (Signal): The target, with its data.
 
     Attributes:
         frames (int): Number of frames that have passed.
@@ -65,14 +65,14 @@ class Meter:
             start = time.perf_counter()
 
     def figures(self) -> dict[str, float]:
-        """The metrics of all frames that have passed."""
+        """Evaluate the metrics of all frames that have passed."""
         found: dict[str, float] = {}
         for metric in self.metrics:
             found.update(metric.evaluate(self.frames))
         return found
 
     def error_map(self) -> np.ndarray:
-        """Mean absolute error of each pixel, ``(H, W)``, in [0, 1]."""
+        """Compute the mean absolute error of each pixel, ``(H, W)``, in [0, 1]."""
         return self.error / self.frames
 
 
@@ -80,7 +80,7 @@ def pixels_of(fitter: SignalFitter, **decode) -> Iterator[np.ndarray]:
     """Decode to rounded pixels.
 
     Args:
-        fitter (SignalFitter): With its network's weights.
+        fitter (SignalFitter): The decoder.
         **decode: Arguments of :meth:`SignalFitter.decode`.
 
     Returns:
@@ -116,7 +116,7 @@ def measure(fit: CompactFit, target: Signal) -> tuple[dict, Meter]:
 
     Args:
         fit (CompactFit): The file.
-        target (Signal): With its data.
+        target (Signal): The target, with its data.
 
     Returns:
         tuple[dict, Meter]: ``psnr``, ``ssim`` and ``ms_ssim`` where there

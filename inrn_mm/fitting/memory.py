@@ -50,10 +50,10 @@ def need_memory(
 
 
 def check_memory(fitter: nn.Module, batch_size: int) -> None:
-    """See :meth:`SignalFitter.check_memory`.
+    """Refuse a training step that cannot fit into the memory.
 
     Args:
-        fitter (SignalFitter): To be trained.
+        fitter (SignalFitter): The fitter to be trained.
         batch_size (int): Items of a step.
 
     Raises:
@@ -85,7 +85,7 @@ def check_decoding(
     """Refuse to decode frames that do not fit into the memory.
 
     Args:
-        fitter (SignalFitter): That decodes.
+        fitter (SignalFitter): The decoder.
         size (Sequence[int], optional): Height and width.
             Defaults to None, the signal's.
         crop (Sequence[int], optional): Top, left, height and width.
@@ -116,7 +116,7 @@ def check_decoding(
 
 
 def step_memory(fitter: nn.Module, batch_size: int) -> int:
-    """Bytes of what a step keeps for the backward pass, and of the optimiser.
+    """Count what a step keeps for the backward pass, and the optimiser, in bytes.
 
     The step runs on tensors without data, which takes milliseconds.
 

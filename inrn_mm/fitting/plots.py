@@ -15,7 +15,7 @@ Curve = Sequence[tuple[float, float]]
 
 
 def error_picture(error: np.ndarray) -> np.ndarray:
-    """An error as a uint8 RGB picture, black (0) to bright (10 % and more).
+    """Draw an error as a uint8 RGB picture, black (0) to bright (10 % and more).
 
     Args:
         error (np.ndarray): Shape ``(H, W)``, in [0, 1].

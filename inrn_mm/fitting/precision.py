@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def full_precision(like: Tensor) -> torch.autocast:
-    """A ``with`` block without autocast.
+    """Open a ``with`` block without autocast.
 
     Args:
-        like (Tensor): On the device in question; autocast knows no ``meta``.
+        like (Tensor): A tensor on the device in question; autocast knows no ``meta``.
     """
     device = 'cpu' if like.is_meta else like.device.type
     return torch.autocast(device, enabled=False)

@@ -67,11 +67,11 @@ def count(net_cfg: dict, shape: Sequence[int]) -> int:
 
 
 def scaled(net_cfg: dict, factor: float) -> dict:
-    """A network's config with all widths multiplied.
+    """Multiply all widths in a network's config.
 
     Args:
         net_cfg (dict): Config of a :class:`FittingNet`; left as it is.
-        factor (float): Of the widths, which are rounded and at least 1.
+        factor (float): Factor of the widths, which are rounded and at least 1.
 
     Returns:
         dict: The config.

@@ -20,10 +20,10 @@ STALE = ('metrics.json', 'fit.inrn', 'last_checkpoint', 'iter_*.pth', SETTINGS_F
 
 
 def settings_of(job: FitJob) -> dict:
-    """The settings of a job, as JSON has them.
+    """Collect the settings of a job, as JSON has them.
 
     Args:
-        job (FitJob): Of a fit.
+        job (FitJob): The job.
 
     Returns:
         dict: What makes two fits the same, ``task``, which is ``'fit'``, and
@@ -44,7 +44,7 @@ def settings_of(job: FitJob) -> dict:
 
 
 def read_settings(folder: Path) -> dict | None:
-    """The settings that a folder's fit was begun with.
+    """Read the settings that a folder's fit was begun with.
 
     Args:
         folder (Path): It need not be there.
@@ -71,7 +71,7 @@ def write_settings(folder: Path, settings: dict) -> None:
 
 
 def begun(folder: Path, settings: dict, force: bool) -> bool:
-    """Whether a folder is that of this very fit.
+    """Tell whether a folder is that of this very fit.
 
     Args:
         folder (Path): It need not be there.
@@ -99,7 +99,7 @@ def need_same(folder: Path, settings: dict) -> None:
     """Refuse to go on with another fit; its length may be changed.
 
     Args:
-        folder (Path): That of the checkpoint; one without settings, of an
+        folder (Path): The folder of the checkpoint; one without settings, of an
             older version, passes.
         settings (dict): See :func:`settings_of`.
 
@@ -147,7 +147,7 @@ def clear(folder: Path) -> None:
 
 
 def _digest(path: str, frames: int | None, stride: int) -> str:
-    """Of the beginnings and sizes of all files: a moved input is the same."""
+    """Digest the beginnings and sizes of all files: a moved input is the same."""
     path = need_input(path)
     files = [path]
     if path.is_dir():
@@ -161,7 +161,7 @@ def _digest(path: str, frames: int | None, stride: int) -> str:
 
 
 def _difference(found: dict, wanted: dict) -> str | None:
-    """What differs, in words; keys that an older version lacks do not."""
+    """Say what differs; keys that an older version lacks do not."""
     known = found.get('content') is not None
     moved = known and found['content'] == wanted['content']
     older = dict(wanted, task='fit')
@@ -178,7 +178,7 @@ def _difference(found: dict, wanted: dict) -> str | None:
 
 
 def _fixed(settings: dict) -> dict:
-    """Those that a fit that goes on must share."""
+    """Keep the settings that a fit that goes on must share."""
     kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
     if 'cfg_options' in kept:
         kept['cfg_options'] = {

@@ -105,7 +105,7 @@ class Signal:
         return cls(torch.from_numpy(np.ascontiguousarray(array)), None, limit, fps)
 
     def array(self) -> np.ndarray:
-        """The pixels ``(T, H, W, C)`` as uint8, uint16 or float32."""
+        """Copy the pixels ``(T, H, W, C)`` to uint8, uint16 or float32."""
         array = self.data.cpu().numpy()
         return array.astype(np.uint16) if self.max_value == 65535 else array
 

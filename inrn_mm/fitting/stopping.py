@@ -1,6 +1,7 @@
 """A fit that is told to stop keeps what it has."""
 
 import signal
+import sys
 import threading
 
 from mmengine.dist import get_world_size
@@ -32,6 +33,7 @@ class FitStopHook(Hook):
     def __init__(self) -> None:
         self.received: int | None = None
         self.earlier: dict = {}
+        self.steps = 0
 
     def before_train(self, runner) -> None:
         """Listen."""
@@ -47,7 +49,21 @@ class FitStopHook(Hook):
 
     def after_train(self, runner) -> None:
         """Listen no more."""
+        self.steps = runner.iter
         self._restore()
+
+    def exit_if_stopped(self, message: str) -> None:
+        """End the program as one that a signal has ended.
+
+        Args:
+            message (str): What is left, and what to do.
+
+        Raises:
+            SystemExit: With 128 and the number of the signal, if one came.
+        """
+        if self.received is not None:
+            print(f'Stopped after {self.steps} steps. {message}', file=sys.stderr)
+            raise SystemExit(128 + self.received)
 
     def _receive(self, number: int, frame) -> None:
         self.received = number

@@ -28,7 +28,7 @@ class PositionalEncoding(nn.Module):
 
     @staticmethod
     def num_levels(base: float, samples: int) -> int:
-        """Levels that so many samples of [-1, 1] tell apart (Nyquist).
+        """Count the levels that so many samples of [-1, 1] tell apart (Nyquist).
 
         The frequency i has ``base**i`` periods there.
         """

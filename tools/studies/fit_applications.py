@@ -131,8 +131,6 @@ def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[
             folder of another input or other settings.
         FileExistsError: If the folder has products of something else.
     """
-    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
-
     target = load_target(job)
     _need_image(target)
     if not 0 < sigma < math.inf or target.max_value != 255:
@@ -159,10 +157,17 @@ def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[
         )
     )
     fitter = open_fitter(read_fit(out / FITTED / FIT))
+    fitted = next(pixels_of(fitter))
+    pictures = {'noisy': noisy, 'fit': fitted, **_denoised(noisy, sigma)}
+    return _judge(target, pictures, out)
+
+
+def _denoised(noisy: np.ndarray, sigma: float) -> dict[str, np.ndarray]:
+    """Denoise by the usual ways."""
+    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+
     scaled = noisy / 255.0
-    pictures = {
-        'noisy': noisy,
-        'fit': next(pixels_of(fitter)),
+    return {
         'total variation': _to_pixels(
             denoise_tv_chambolle(scaled, weight=0.9 * sigma / 255, channel_axis=-1)
         ),
@@ -177,7 +182,6 @@ def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[
             )
         ),
     }
-    return _judge(target, pictures, out)
 
 
 def markdown(found: dict[str, dict]) -> str:

@@ -35,7 +35,7 @@ class CompactFit:
         net (FittingNet): The network, with its weights.
         net_cfg (dict): The config that it was built from.
         signal (Signal): Shape, range and frame rate of the target.
-        bits (int): Of the large weights.
+        bits (int): Bits of a large weight.
         size (int): Bytes of the file.
     """
 
@@ -80,7 +80,7 @@ def encode_fit(
         net (FittingNet): The network.
         net_cfg (dict): The config that it was built from.
         signal (Signal): Its target; only shape, range and rate are stored.
-        bits (int): Of a large weight: 2 to 8, 16 (half precision) or 32
+        bits (int): Bits of a large weight: 2 to 8, 16 (half precision) or 32
             (exact). Defaults to 8.
         per_channel (bool): Steps of their own for each output channel.
             Defaults to True.
@@ -136,11 +136,11 @@ def write_fit(
     """Write a compact file, whole or not at all; see :func:`encode_fit`.
 
     Args:
-        path (str | Path): Of the file.
+        path (str | Path): The file.
         net (FittingNet): The network.
         net_cfg (dict): The config that it was built from.
         signal (Signal): Its target; only shape, range and rate are stored.
-        bits (int): Of a large weight: 2 to 8, 16 or 32. Defaults to 8.
+        bits (int): Bits of a large weight: 2 to 8, 16 or 32. Defaults to 8.
         per_channel (bool): As in :func:`encode_fit`. Defaults to True.
         force (bool): Overwrite. Defaults to False.
 
@@ -161,7 +161,7 @@ def read_fit(path: str | Path) -> CompactFit:
     """Open a compact file; nothing of it is run as code.
 
     Args:
-        path (str | Path): Of the file.
+        path (str | Path): The file.
 
     Returns:
         CompactFit: On the CPU, in eval mode.
@@ -208,7 +208,7 @@ def _decodable(path: str | Path, passing: tuple[type[Exception], ...] = ()) -> I
 
 
 def plain_config(net_cfg: dict) -> dict:
-    """The config with plain containers, as JSON has them.
+    """Copy a config with plain containers, as JSON has them.
 
     Args:
         net_cfg (dict): Config of a :class:`FittingNet`; left as it is.
@@ -232,7 +232,7 @@ def plain_config(net_cfg: dict) -> dict:
 
 
 def _choose_kinds(net: nn.Module, state: dict[str, Tensor], bits: int) -> str:
-    """A letter for each tensor: how it is stored."""
+    """Choose a letter for each tensor: how it is stored."""
     trained = dict(net.named_parameters())
     total = sum(value.numel() for value in state.values())
     kinds = ''
@@ -249,7 +249,7 @@ def _choose_kinds(net: nn.Module, state: dict[str, Tensor], bits: int) -> str:
 
 
 def _layout(net: FittingNet) -> int:
-    """Fingerprint of names, shapes and meaning: the file itself has none."""
+    """Fingerprint names, shapes and meaning: the file itself has none."""
     layout = [(name, tuple(value.shape)) for name, value in net.decoder_state().items()]
     version = [] if net._version == 1 else [net._version]
     return zlib.crc32(repr(layout + version).encode())
@@ -280,7 +280,7 @@ def _decode_state(net: FittingNet, header: dict, sections: list[bytes]) -> dict[
 
 
 def _take(data: bytes, dtype: str, count: int) -> tuple[Tensor, bytes]:
-    """The first numbers of some bytes, and the rest."""
+    """Split bytes into their first numbers and the rest."""
     size = np.dtype(dtype).itemsize * count
     if len(data) < size:
         raise IndexError('a section is too short')

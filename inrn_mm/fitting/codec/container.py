@@ -28,7 +28,7 @@ def pack(header: dict, sections: Sequence[bytes]) -> bytes:
     """Put a file together.
 
     Args:
-        header (dict): Of JSON types.
+        header (dict): Values of JSON types.
         sections (Sequence[bytes]): :data:`NUM_SECTIONS` of them.
 
     Returns:
@@ -104,7 +104,7 @@ def write(path: str | Path, data: bytes, force: bool = False) -> None:
     """Write a file, which appears whole or not at all.
 
     Args:
-        path (str | Path): Of the file.
+        path (str | Path): The file.
         data (bytes): Its content.
         force (bool): Overwrite. Defaults to False.
 
@@ -133,7 +133,7 @@ def read(path: str | Path) -> tuple[dict, list[bytes]]:
     """Read a file and take it apart; see :func:`unpack`.
 
     Args:
-        path (str | Path): Of the file.
+        path (str | Path): The file.
 
     Returns:
         tuple[dict, list[bytes]]: Header and sections.

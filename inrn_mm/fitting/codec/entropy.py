@@ -41,7 +41,7 @@ def decode(
     """Undo :func:`encode`.
 
     Args:
-        descriptions (bytes): Of the distributions.
+        descriptions (bytes): The distributions.
         code (bytes): The tensors.
         counts (Sequence[int]): Their numbers of elements.
         largest (int): As when encoding.
@@ -59,7 +59,7 @@ def decode(
 
 
 def _describe(codes: np.ndarray, largest: int) -> bytes:
-    """The description that needs the fewest bits in all."""
+    """Choose the description that needs the fewest bits in all."""
     lowest, highest = int(codes.min()), int(codes.max())
     counts = np.bincount(codes - lowest, minlength=highest - lowest + 1)
     # zero would be a code that cannot be decoded
@@ -83,7 +83,7 @@ def _describe(codes: np.ndarray, largest: int) -> bytes:
 
 
 def _model(data: bytes, offset: int, largest: int) -> tuple:
-    """The distribution described at an offset.
+    """Read the distribution described at an offset.
 
     Returns:
         tuple: constriction's model, what to add to its symbols, and the

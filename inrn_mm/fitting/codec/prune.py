@@ -83,7 +83,7 @@ def prune(net: nn.Module, ratio: float) -> None:
 
 
 def sparsity(net: nn.Module) -> float:
-    """float: Share of the weights of matrices and kernels that are zero."""
+    """Measure the share of the weights of matrices and kernels that are zero."""
     weights: list[Tensor] = list(_weights(net).values())
     zeros = sum((value == 0).sum().item() for value in weights)
     return zeros / max(sum(value.numel() for value in weights), 1)

@@ -22,7 +22,7 @@ def quantize(value: Tensor, bits: int, per_channel: bool = True) -> tuple[Tensor
 
     Args:
         value (Tensor): Floats of any shape.
-        bits (int): Of a code, from 2 to 8.
+        bits (int): Bits of a code, from 2 to 8.
         per_channel (bool): A step for each index of the first axis, if it
             has :data:`MIN_ROW` weights or more. Defaults to True.
 
@@ -57,12 +57,12 @@ def quantize(value: Tensor, bits: int, per_channel: bool = True) -> tuple[Tensor
 
 
 def dequantize(codes: Tensor, peaks: Tensor, bits: int) -> Tensor:
-    """The weights that codes stand for.
+    """Compute the weights that codes stand for.
 
     Args:
         codes (Tensor): Int32 of any shape.
         peaks (Tensor): Float16 of shape ``(1,)`` or ``(codes.shape[0],)``.
-        bits (int): Of a code.
+        bits (int): Bits of a code.
 
     Returns:
         Tensor: Float32, of the codes' shape.
@@ -74,10 +74,10 @@ def dequantize(codes: Tensor, peaks: Tensor, bits: int) -> Tensor:
 
 
 def num_steps(shape: Sequence[int], per_channel: bool) -> int:
-    """How many steps a tensor has.
+    """Count the steps of a tensor.
 
     Args:
-        shape (Sequence[int]): Of the tensor.
+        shape (Sequence[int]): Shape of the tensor.
         per_channel (bool): Whether each row of a matrix or kernel has its own
             step; short rows share one all the same.
 
@@ -89,7 +89,7 @@ def num_steps(shape: Sequence[int], per_channel: bool) -> int:
 
 
 def largest_code(bits: int) -> int:
-    """int: The largest of the codes, which are symmetric around zero."""
+    """Compute the largest of the codes, which are symmetric around zero."""
     return 2 ** (bits - 1) - 1
 
 
@@ -97,7 +97,7 @@ def check_finite(value: Tensor) -> None:
     """Refuse weights that are no numbers.
 
     Args:
-        value (Tensor): Of any shape and type.
+        value (Tensor): Numbers of any shape and type.
 
     Raises:
         ValueError: If one is not finite.

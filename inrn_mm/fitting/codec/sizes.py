@@ -40,7 +40,7 @@ def check_header(header: dict, bits: tuple[int, ...], kinds: str) -> None:
     """Refuse a header whose entries are not of the kind that they must be.
 
     Args:
-        header (dict): Of a file.
+        header (dict): The header of a file.
         bits (tuple[int]): Numbers of bits that there are.
         kinds (str): Letters that there are.
 

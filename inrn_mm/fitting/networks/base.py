@@ -62,7 +62,7 @@ class FittingNet(BaseModule):
         return frames.float() / max(self.shape[0] - 1, 1)
 
     def decoder_state(self) -> dict[str, Tensor]:
-        """The tensors that decoding needs: what a compact file holds.
+        """Collect the tensors that decoding needs: what a compact file holds.
 
         They load by ``load_state_dict(..., strict=False)``.
         """

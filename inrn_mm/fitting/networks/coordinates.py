@@ -168,7 +168,7 @@ class FourierFeatures(nn.Module):
 
     Args:
         in_features (int): D, coordinates of a point.
-        number (int): Of projections.
+        number (int): Number of projections.
         scale (float): Standard deviation of the frequencies.
     """
 

@@ -99,7 +99,7 @@ class HNeRV(FittingNet):
         return crop(x, self.shape[1:3])
 
     def decoder_state(self) -> dict[str, Tensor]:
-        """All but the encoder."""
+        """Collect all but the encoder."""
         return {
             name: value
             for name, value in self.state_dict().items()
@@ -107,7 +107,7 @@ class HNeRV(FittingNet):
         }
 
     def _pad(self, frames: Tensor) -> Tensor:
-        """To the size that the output is cropped from."""
+        """Pad to the size that the output is cropped from."""
         rows = self.padded[0] - frames.shape[2]
         columns = self.padded[1] - frames.shape[3]
         sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)

@@ -56,8 +56,8 @@ class SingleStageINRN(FittingNet):
         compression (float): Coefficient r of the residual blocks.
             Defaults to 0.5, INRN-S's.
         kernel_size (int): Kernel of the convolutions. Defaults to 3.
-        base (float): Of the sinusoidal embedding. Defaults to 1.25.
-        levels (int, optional): Of the sinusoidal embedding; None, for pixels,
+        base (float): Ratio of frequencies of the sinusoidal embedding. Defaults to 1.25.
+        levels (int, optional): Frequencies of that embedding; None, for pixels,
             as many as have a period of at least two pixels, since what is
             above is noise to the pixels. Defaults to 40.
         stem_width (int): Width between embedding and grid of frames.
@@ -71,7 +71,7 @@ class SingleStageINRN(FittingNet):
             :class:`GridEncoding`. Defaults to None.
         grid (Sequence[int], optional): Rows and columns of the first grid of
             frames. Defaults to None, see :func:`choose_grid`.
-        strides (Sequence[int], optional): Of the stages of frames.
+        strides (Sequence[int], optional): Strides of the stages of frames.
             Defaults to None, likewise.
         act_cfg (dict): Activation. Defaults to ``dict(type='GELU')``.
 
@@ -159,10 +159,10 @@ class SingleStageINRN(FittingNet):
         """Make the stages and what is added before each and behind the last.
 
         Args:
-            arch (dict): Of :meth:`_parse_arch`.
+            arch (dict): What :meth:`_parse_arch` returns.
             width (int): Channels of the first grid.
             size (Sequence[int]): Height and width of the first grid.
-            strides (Sequence[int]): Of the stages.
+            strides (Sequence[int]): Strides of the stages.
             time_grids (Sequence[dict]): See the class.
             **common: Arguments of every :class:`Stage`.
 
@@ -202,7 +202,7 @@ class SingleStageINRN(FittingNet):
         return crop(x, self.shape[1:3]) if self.kind == 'frame' else x
 
     def _parse_arch(self, arch: str | dict) -> dict:
-        """The arch with a list entry for each stage."""
+        """Give an arch a list entry for each stage."""
         if isinstance(arch, str):
             if arch not in self.arch_settings:
                 raise ValueError(

@@ -80,8 +80,8 @@ class TimeStem(nn.Module):
     """Embedding of the time and two linear layers, to a grid.
 
     Args:
-        base (float): Of the sinusoidal embedding.
-        levels (int): Of the sinusoidal embedding.
+        base (float): Ratio of frequencies of the sinusoidal embedding.
+        levels (int): Frequencies of the sinusoidal embedding.
         hidden (int): Width between the two layers.
         out_channels (int): Channels of the grid.
         size (tuple[int, int]): Height and width of the grid.
@@ -119,8 +119,8 @@ class PixelStem(nn.Module):
 
     Args:
         num_coordinates (int): D, of a point.
-        base (float): Of the sinusoidal embedding.
-        levels (int): Of the sinusoidal embedding; 0 leaves it out.
+        base (float): Ratio of frequencies of the sinusoidal embedding.
+        levels (int): Frequencies of the sinusoidal embedding; 0 leaves it out.
         grids (dict, optional): Arguments of a :class:`GridEncoding` beside it;
             None leaves it out.
         out_channels (int): Output width.
@@ -173,7 +173,7 @@ class Injection(nn.Module):
     """A :class:`TimeGrid` brought to a stage's width and size.
 
     Args:
-        width (int): Of the stage.
+        width (int): Width of the stage.
         size (Sequence[int]): Height and width of the stage.
         num_frames (int): Frames of the video.
         every (int): Frames from one map to the next.

@@ -24,8 +24,8 @@ class NeRV(FittingNet):
         shape (Sequence[int]): Frames, height, width and channels.
         arch (str | int): A name, or the grid's channels. Defaults to ``'s'``.
         min_width (int): Smallest width of a block. Defaults to 96.
-        base (float): Of the sinusoidal embedding. Defaults to 1.25.
-        levels (int): Of the sinusoidal embedding. Defaults to 40.
+        base (float): Ratio of frequencies of the sinusoidal embedding. Defaults to 1.25.
+        levels (int): Frequencies of the sinusoidal embedding. Defaults to 40.
         stem_width (int): Width between embedding and grid. Defaults to 512.
         grid (Sequence[int], optional): Rows and columns of the grid.
             Defaults to None, see :func:`choose_grid`.

@@ -42,17 +42,7 @@ def choose_grid(
     """
     height, width = size
     if strides is not None:
-        total = math.prod(strides)
-        needed = math.ceil(height / total), math.ceil(width / total)
-        grid = tuple(grid or needed)
-        if grid[0] < needed[0] or grid[1] < needed[1]:
-            raise ValueError(
-                f'The grid {grid} with the strides {tuple(strides)} covers '
-                f'{grid[0] * total} x {grid[1] * total} pixels, less than '
-                f'the {height} x {width} of a frame; the grid must be at '
-                f'least {needed}.'
-            )
-        return grid, tuple(strides)
+        return _given(height, width, grid, strides)
     if num_stages > MAX_STAGES:
         raise ValueError(
             f'Strides are chosen for at most {MAX_STAGES} stages, not for {num_stages}: give them.'
@@ -72,6 +62,23 @@ def choose_grid(
         if best is None or key < best[0]:
             best = key, (rows, columns), tuple(order) + tail
     return best[1], best[2]
+
+
+def _given(
+    height: int, width: int, grid: Sequence[int] | None, strides: Sequence[int]
+) -> tuple[Pair, tuple[int, ...]]:
+    """Check that strides, and a grid if there is one, cover a frame."""
+    total = math.prod(strides)
+    needed = math.ceil(height / total), math.ceil(width / total)
+    grid = tuple(grid or needed)
+    if grid[0] < needed[0] or grid[1] < needed[1]:
+        raise ValueError(
+            f'The grid {grid} with the strides {tuple(strides)} covers '
+            f'{grid[0] * total} x {grid[1] * total} pixels, less than '
+            f'the {height} x {width} of a frame; the grid must be at '
+            f'least {needed}.'
+        )
+    return grid, tuple(strides)
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -73,7 +73,7 @@ def decode_video(path: Path, timing: Timing, stride: int = 1) -> Iterator[Timed]
 
     Args:
         path (Path): The file.
-        timing (Timing): Of :func:`time_video`.
+        timing (Timing): What :func:`time_video` found.
         stride (int): Every so many frames are taken; for messages.
             Defaults to 1.
 
