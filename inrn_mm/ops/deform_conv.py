@@ -1,7 +1,10 @@
 """Deformable convolutions v1 and v2, with the signatures of ``mmcv._ext``."""
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .precision import widen
 
@@ -16,6 +19,32 @@ def _unpack(
     if bias is None:
         bias = input.new_zeros(len(weight))
     return input, *(widen(t).to(input.dtype) for t in (weight, offset, mask, bias))
+
+
+def _read(tensor: Tensor, output: Tensor) -> Tensor:
+    """Read offsets or factors that are larger than the output as mmcv's kernel does.
+
+    It takes the first numbers of each image, in the output's size. The DyHead of
+    mmdet (``mmdet/models/necks/dyhead.py``), whose weights were trained like
+    that, gives the offsets of one level to the next, of half its size.
+
+    Args:
+        tensor (Tensor): Shape (B, C, H, W).
+        output (Tensor): Shape (B, O, H_out, W_out).
+
+    Returns:
+        Tensor: Shape (B, C, H_out, W_out).
+    """
+    size = tensor.shape[1], *output.shape[-2:]
+    if tensor.shape[1:].numel() <= math.prod(size):
+        return tensor  # right, or too small, of which torchvision complains
+    return tensor.flatten(1)[:, : math.prod(size)].unflatten(1, size)
+
+
+def _write(grad: Tensor, value: Tensor) -> None:
+    """Fill the gradient of what :func:`_read` read; what was not read has none."""
+    rest = grad.shape[1:].numel() - value.shape[1:].numel()
+    grad.copy_(functional.pad(value.flatten(1), (0, rest)).view_as(grad))
 
 
 def deform_conv_forward(
@@ -185,6 +214,7 @@ def modulated_deform_conv_forward(
         with_bias (bool): Whether there is a bias.
     """
     geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group, deformable_group)
+    offset, mask = (_read(t, output) for t in (offset, mask))
     tensors = _unpack(input, weight, offset, mask, bias if with_bias else None)
     output.copy_(torch.ops.torchvision.deform_conv2d(*tensors, *geometry, True))
 
@@ -223,12 +253,15 @@ def modulated_deform_conv_backward(
         grad_output (Tensor): Of ``output``.
     """
     geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group, deformable_group)
+    offset, mask = (_read(t, grad_output) for t in (offset, mask))
     tensors = _unpack(input, weight, offset, mask, bias if with_bias else None)
     found = torch.ops.torchvision._deform_conv2d_backward(
         widen(grad_output).to(tensors[0].dtype), *tensors, *geometry, True
     )
-    filled = [grad_input, grad_weight, grad_offset, grad_mask]
+    filled = [grad_input, grad_weight]
     if with_bias:
         filled.append(grad_bias)
-    for grad, value in zip(filled, found):
+    for grad, value in zip(filled, (*found[:2], found[4])):
         grad.copy_(value)
+    _write(grad_offset, found[2])
+    _write(grad_mask, found[3])

@@ -22,11 +22,20 @@ from .focal_loss import (
     softmax_focal_loss_backward,
     softmax_focal_loss_forward,
 )
+from .line_nms import line_nms_forward
 from .masked_conv import masked_col2im_forward, masked_im2col_forward
 from .nms import nms, nms_match, softnms
 from .overlaps import bbox_overlaps
+from .psa_mask import psamask_backward, psamask_forward
 from .roi_align import roi_align_backward, roi_align_forward
 from .roi_pool import roi_pool_backward, roi_pool_forward
+from .sync_bn import (
+    sync_bn_backward_data,
+    sync_bn_backward_param,
+    sync_bn_forward_mean,
+    sync_bn_forward_output,
+    sync_bn_forward_var,
+)
 
 __all__ = [
     'STANDS_IN',
@@ -42,6 +51,7 @@ __all__ = [
     'deform_roi_pool_forward',
     'get_compiler_version',
     'get_compiling_cuda_version',
+    'line_nms_forward',
     'masked_col2im_forward',
     'masked_im2col_forward',
     'modulated_deform_conv_backward',
@@ -50,6 +60,8 @@ __all__ = [
     'ms_deform_attn_forward',
     'nms',
     'nms_match',
+    'psamask_backward',
+    'psamask_forward',
     'roi_align_backward',
     'roi_align_forward',
     'roi_pool_backward',
@@ -59,6 +71,11 @@ __all__ = [
     'softmax_focal_loss_backward',
     'softmax_focal_loss_forward',
     'softnms',
+    'sync_bn_backward_data',
+    'sync_bn_backward_param',
+    'sync_bn_forward_mean',
+    'sync_bn_forward_output',
+    'sync_bn_forward_var',
 ]
 
 # What tells this module from the compiled one.

@@ -135,6 +135,45 @@ def convolve_modulated(groups: int, deform_groups: int, bias: bool) -> Case:
     return call
 
 
+def convolve_with_larger_offsets() -> Case:
+    """As mmdet's DyHead calls it: offsets of a level of twice the size."""
+
+    def call(ext):
+        x, weight = draw(2, 4, 5, 4, seed=3) - 0.5, draw(6, 4, 3, 3, seed=4) - 0.5
+        offset, mask = 3 * draw(2, 18, 9, 8, seed=5) - 1.5, draw(2, 9, 9, 8)
+        bias, output, room = x.new_zeros(0), x.new_zeros(2, 6, 5, 4), [x.new_zeros(0)] * 2
+        geometry = dict(kernel_h=3, kernel_w=3, stride_h=1, stride_w=1, pad_h=1, pad_w=1)
+        geometry.update(dilation_h=1, dilation_w=1, group=1, deformable_group=1, with_bias=False)
+        ext.modulated_deform_conv_forward(
+            x, weight, bias, room[0], offset, mask, output, room[1], **geometry
+        )
+        grads = dict(x=x, weight=weight, bias=bias, offset=offset, mask=mask)
+        grads = {name: torch.zeros_like(t) for name, t in grads.items()}
+        ext.modulated_deform_conv_backward(
+            *(x, weight, bias, room[0], offset, mask, room[1]),
+            *grads.values(),
+            draw(*output.shape, seed=6),
+            **geometry,
+        )
+        return dict(output=output, **grads)
+
+    return call
+
+
+def mask_attention(kind: int, size: tuple[int, int]) -> Case:
+    def call(ext):
+        masks, output = draw(2, size[0] * size[1], 4, 5, seed=3), torch.zeros(2, 20, 4, 5)
+        options = dict(psa_type=kind, num_=2, h_feature=4, w_feature=5)
+        options.update(h_mask=size[0], w_mask=size[1])
+        options.update(half_h_mask=(size[0] - 1) // 2, half_w_mask=(size[1] - 1) // 2)
+        ext.psamask_forward(masks, output, **options)
+        grad = torch.zeros_like(masks)
+        ext.psamask_backward(draw(*output.shape, seed=4), grad, **options)
+        return dict(output=output, grad=grad)
+
+    return call
+
+
 def overlap(mode: int, aligned: bool, offset: int) -> Case:
     def call(ext):
         first, second = draw_boxes(6), draw_boxes(6 if aligned else 4, seed=9)
@@ -170,6 +209,10 @@ def list_cases() -> Iterator[tuple[str, Case]]:
     for groups, deform_groups, bias in ((1, 1, True), (1, 1, False), (2, 4, True)):
         name = f'modulated-{groups}-{deform_groups}-{bias}'
         yield name, convolve_modulated(groups, deform_groups, bias)
+    yield 'modulated-larger-offsets', convolve_with_larger_offsets()
+    for kind in (0, 1):
+        for size in ((7, 9), (3, 5)):
+            yield f'psamask-{kind}-{size[0]}', mask_attention(kind, size)
     for mode in (0, 1):
         for aligned in (False, True):
             for offset in (0, 1):

@@ -199,6 +199,64 @@ def test_masked_conv(ours):
     assert not conv(x, torch.zeros_like(mask)).any()
 
 
+@pytest.mark.parametrize('top_k', [3, 50])
+def test_line_nms(ours, top_k):
+    """CLRNet's lines, beside the definition in plain Python."""
+    from mmcv.ops import line_nms
+
+    count, rows = 30, 12
+    lines = draw(count, 5 + rows, seed=3) * 20
+    lines[:, 2] = draw(count, seed=4) * 0.6
+    lines[:, 4] = (draw(count, seed=5) * rows).round()  # some have no rows at all
+    scores = draw(count, seed=6)
+
+    def are_close(a, b):
+        starts = [int(line[2] * (rows - 1) + 0.5) for line in (a, b)]
+        ends = [start + int(line[4]) - 1 for start, line in zip(starts, (a, b))]
+        places = range(max(starts), min(*ends, rows - 1) + 1)
+        gap = sum(abs(a[5 + i] - b[5 + i]) for i in places)
+        return len(places) > 0 and gap < 5 * len(places)
+
+    kept, parents = [], [0] * count
+    order = scores.argsort(descending=True).tolist()
+    for i in order:
+        if parents[i] or len(kept) == top_k:
+            continue
+        kept.append(i)
+        for j in order[order.index(i) + 1 :]:
+            if are_close(lines[i], lines[j]):
+                parents[j] = len(kept)
+        parents[i] = len(kept)
+    assert top_k == 3 or 3 < len(kept) < count
+    found, number, found_parents = line_nms(lines, scores, 5.0, top_k)
+    assert number == len(kept)
+    assert found.tolist() == kept + [0] * (count - len(kept))
+    assert found_parents.tolist() == parents
+    assert line_nms(lines[:0], scores[:0], 5.0, top_k)[1] == 0
+
+
+def test_sync_bn(ours):
+    """One process: what torch's batch normalisation does."""
+    from mmcv.ops.sync_bn import SyncBatchNormFunction
+
+    x, weight, bias = draw(2, 3, 4, 5, seed=3), draw(3, seed=4), draw(3, seed=5)
+    grad = draw(2, 3, 4, 5, seed=6)
+    results = []
+    for mmcv in (True, False):
+        moved = torch.zeros(3), torch.ones(3)
+        inputs = [t.clone().requires_grad_() for t in (x, weight, bias)]
+        if mmcv:
+            output = SyncBatchNormFunction.apply(
+                inputs[0], *moved, *inputs[1:], 0.1, 1e-5, None, 1, 'default'
+            )
+        else:
+            output = functional.batch_norm(inputs[0], *moved, *inputs[1:], True, 0.1, 1e-5)
+        grads = torch.autograd.grad(output, inputs, grad)
+        results.append((output, *moved, *grads))
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected)
+
+
 def test_deformable_attention(ours):
     from mmcv.ops.multi_scale_deform_attn import (
         MultiScaleDeformableAttnFunction,
