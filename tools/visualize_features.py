@@ -40,10 +40,10 @@ def main():
 
     # after parsing: these imports take seconds
     from mmengine.config import Config
-    from mmengine.registry import MODELS, init_default_scope
+    from mmengine.registry import MODELS
 
     from inrn_mm.engine import load_state, load_weights, user_errors
-    from inrn_mm.utils.config_types import is_distiller
+    from inrn_mm.utils.config_types import init_scope, is_distiller
     from inrn_mm.visualization.features import draw_features, load_batch, paired_features
 
     with user_errors():
@@ -52,7 +52,7 @@ def main():
             cfg.merge_from_dict(args.cfg_options)
         if args.allow_pickle and is_distiller(cfg.model):
             cfg.model.allow_pickle = True  # of the teacher's checkpoint
-        init_default_scope(cfg.get('default_scope', 'mmengine'))
+        init_scope(cfg)
         if 'data_preprocessor' in cfg:  # where mmpretrain has it
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         model = MODELS.build(cfg.model)

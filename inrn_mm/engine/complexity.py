@@ -11,9 +11,11 @@ import os.path as osp
 import torch
 from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from ..utils.config_types import init_scope, model_package
 
 Counts = dict[str, float]
 
@@ -107,9 +109,8 @@ def count_config(config: str, shape: tuple[int, int] | None = None) -> dict[str,
     if not osp.isfile(config):
         raise FileNotFoundError(f'The config {config} does not exist.')
     cfg = Config.fromfile(config)
-    scope = cfg.get('default_scope', 'mmengine')
-    init_default_scope(scope)
-    detector = scope == 'mmdet'
+    init_scope(cfg)
+    detector = model_package(cfg) == 'mmdet'
     if 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     torch.manual_seed(0)

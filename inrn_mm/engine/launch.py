@@ -12,17 +12,27 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
-from mmengine.registry import METRICS, RUNNERS, init_default_scope
+from mmengine.registry import METRICS, RUNNERS
 from mmengine.runner import Runner
 
+from ..datasets.checks.explain import explain_failure
+from ..datasets.checks.paths import check_data_paths
+from ..datasets.checks.usage import leaf_configs, predicts_masks
 from ..ops import find_operators, log_operators
-from ..utils.config_types import is_distiller, type_name
+from ..utils.config_types import init_scope, is_distiller, model_package, type_name
 from .checkpoints.reading import make_loading_safe
 from .devices import check_devices, end_group, init_cpu_group
 from .hooks.checkpoint_hook import find_last_checkpoint
-from .hooks.dataset_check_hook import check_data_paths, explain_empty
 
 HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
+# how the predictions for an image and its mirror image become one (mmdet's is
+# registered with mmengine)
+TTA_MODELS = dict(
+    mmdet=dict(
+        type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
+    ),
+    mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'),
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -62,7 +72,7 @@ def train(args: argparse.Namespace) -> None:
     loaders = ['train_dataloader', 'val_dataloader']
     check_data_paths(cfg, loaders)
     runner = build_runner(cfg)
-    with empty_explained(cfg, loaders):
+    with data_explained(cfg, loaders):
         runner.train()
     end_group(cfg.launcher)
 
@@ -82,10 +92,11 @@ def test(args: argparse.Namespace) -> None:
     """
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
+    package = model_package(cfg)
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--out must end in .pkl or .pickle, not {args.out}.')
     if args.show or args.show_dir:
-        if args.tta and cfg.get('default_scope') == 'mmpretrain':
+        if args.tta and package == 'mmpretrain':
             raise ValueError(
                 'mmpretrain cannot draw augmented images: leave '
                 'out --tta, or --show and --show-dir.'
@@ -97,10 +108,9 @@ def test(args: argparse.Namespace) -> None:
     loaders = ['test_dataloader']
     check_data_paths(cfg, loaders)
     runner = build_runner(cfg)
-    with empty_explained(cfg, loaders):
+    with data_explained(cfg, loaders):
         if args.out:  # builds the dataset
-            detector = cfg.get('default_scope') == 'mmdet'
-            dump = 'DumpDetResults' if detector else 'DumpResults'
+            dump = 'mmdet.DumpDetResults' if package == 'mmdet' else 'DumpResults'
             runner.test_evaluator.metrics.append(
                 METRICS.build(dict(type=dump, out_file_path=args.out))
             )
@@ -109,22 +119,23 @@ def test(args: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def empty_explained(cfg: Config, loaders: list[str]) -> Iterator[None]:
-    """Say why a dataset is empty in place of numpy's words.
+def data_explained(cfg: Config, loaders: list[str]) -> Iterator[None]:
+    """Name the fault in the data in place of the words of their reader.
 
     Args:
         cfg (Config): The config that is run.
         loaders (list[str]): Its dataloaders that are built.
 
     Raises:
-        ValueError: If nothing is left of one of their datasets.
+        ValueError: If a run ends by its data.
     """
     try:
         yield
-    except ValueError as error:
-        if str(error) == 'need at least one array to concatenate':
-            raise ValueError(explain_empty(cfg, loaders)) from error
-        raise
+    except Exception as error:
+        sentence = explain_failure(cfg, loaders, error)
+        if sentence is None:
+            raise
+        raise ValueError(sentence) from error
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -285,14 +296,14 @@ def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: f
     """
     hooks = cfg.default_hooks
     if 'visualization' not in hooks:
-        if cfg.get('default_scope') != 'mmdet':
+        if model_package(cfg) != 'mmdet':
             raise ValueError(
                 "--show and --show-dir need a visualization hook in the config's default_hooks."
             )
-        hooks.visualization = ConfigDict(type='DetVisualizationHook')
-        cfg.setdefault('visualizer', ConfigDict(type='DetLocalVisualizer'))
+        hooks.visualization = ConfigDict(type='mmdet.DetVisualizationHook')
+        cfg.setdefault('visualizer', ConfigDict(type='mmdet.DetLocalVisualizer'))
     hook = hooks.visualization
-    classifier = hook.type == 'VisualizationHook'  # mmpretrain's names
+    classifier = type_name(hook) == 'VisualizationHook'  # mmpretrain's names
     hook['enable' if classifier else 'draw'] = True
     hook.interval = 1
     if show:
@@ -308,40 +319,43 @@ def augment_test(cfg: Config) -> None:
     ``tta_pipeline`` of its own.
 
     Args:
-        cfg (Config): Changed in place.
+        cfg (Config): Changed in place; all of the test dataloader's sets.
+
+    Raises:
+        ValueError: If mmdet cannot merge what the model predicts, or the
+            model is neither mmdet's nor mmpretrain's.
     """
-    detector = cfg.get('default_scope') == 'mmdet'
-    tta_model = cfg.get('tta_model') or (
-        dict(
-            type='DetTTAModel',
-            tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+    package = model_package(cfg)
+    tta_model = cfg.get('tta_model') or TTA_MODELS.get(package)
+    if tta_model is None:
+        raise ValueError('--tta needs a tta_model in the config: this model is none of mmdet.')
+    if type_name(tta_model) == 'DetTTAModel' and predicts_masks(cfg):
+        raise ValueError(
+            "mmdet's test-time augmentation merges boxes and no masks: leave out --tta, or name "
+            'a tta_model in the config that merges masks.'
         )
-        if detector
-        else dict(type='AverageClsScoreTTA')
-    )
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    pipeline = cfg.get('tta_pipeline')
-    if not pipeline:
-        pipeline = deepcopy(dataset.pipeline)
-        pack = pipeline[-1]
-        if detector:
-            pack.meta_keys = (
-                'img_id',
-                'img_path',
-                'ori_shape',
-                'img_shape',
-                'scale_factor',
-                'flip',
-                'flip_direction',
-            )
-        pipeline[-1] = dict(
-            type='TestTimeAug',
-            transforms=[[dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)], [pack]],
+    for _, dataset in leaf_configs(cfg.test_dataloader.dataset, ''):
+        dataset.pipeline = cfg.get('tta_pipeline') or _flipped(dataset.pipeline, package)
+    cfg.model = ConfigDict(**deepcopy(tta_model), module=cfg.model)
+
+
+def _flipped(pipeline: list, package: str) -> list:
+    """Let a pipeline give each image twice, as it is and flipped."""
+    *pipeline, pack = deepcopy(pipeline)
+    flip = 'RandomFlip'
+    if package == 'mmdet':
+        flip = 'mmdet.RandomFlip'
+        pack.meta_keys = (
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+            'flip',
+            'flip_direction',
         )
-    dataset.pipeline = pipeline
-    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+    flips = [dict(type=flip, prob=prob) for prob in (1.0, 0.0)]
+    return [*pipeline, dict(type='TestTimeAug', transforms=[flips, [pack]])]
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -357,7 +371,7 @@ def build_runner(cfg: Config) -> Runner:
         RuntimeError: If the processes would start from different checkpoints.
     """
     init_cpu_group(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    init_scope(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     log_operators()
     # each looked for itself; DDP would let them drift apart

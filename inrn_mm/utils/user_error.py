@@ -23,7 +23,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except KINDS as error:
-        ours = _raised_here(error)
+        ours = raised_here(error)
         if ours is None or os.environ.get('INRN_DEBUG', '0') != '0':
             raise
         rank = os.environ.get('RANK', '0')
@@ -33,8 +33,16 @@ def user_errors() -> Iterator[None]:
         sys.exit(2)
 
 
-def _raised_here(error: BaseException | None) -> BaseException | None:
-    """The error, or the one behind it, that this package's code raised."""
+def raised_here(error: BaseException | None) -> BaseException | None:
+    """Find what this package's code has raised.
+
+    Args:
+        error (BaseException, optional): An error.
+
+    Returns:
+        BaseException | None: The error, or the one behind it, that a
+        ``raise`` statement of this package has raised; None if there is none.
+    """
     while error is not None:
         frame = error.__traceback__
         while frame is not None and frame.tb_next is not None:

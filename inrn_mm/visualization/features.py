@@ -6,14 +6,15 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import BaseModel
-from mmengine.registry import init_default_scope
 from mmengine.visualization import Visualizer
 from torch import Tensor
 
+from ..datasets.checks.usage import leaf_configs
 from ..distillation.distiller import KnowledgeDistiller
 from ..distillation.probe import probe
 from ..distillation.recorder import Recorder
 from ..distillation.taps import Tap
+from ..utils.config_types import init_scope
 
 Feature = tuple[str, Tensor]
 
@@ -30,10 +31,8 @@ def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndar
         tuple[dict, ndarray]: The batch of one, and the picture that the
         network sees, RGB ``(H, W, 3)`` with its padding in black.
     """
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    init_scope(cfg)
+    _, dataset = next(leaf_configs(cfg.test_dataloader.dataset, ''))
     steps = [step for step in dataset.pipeline if 'LoadAnnotations' not in str(step['type'])]
     data = Compose(steps)(dict(img_path=image, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]))

@@ -7,8 +7,9 @@ from mmengine.registry import DATASETS, init_default_scope
 from tiny_coco import tiny_dataloader
 from torch import nn
 
+from inrn_mm.datasets.checks.empty import explain_empty
+from inrn_mm.datasets.checks.paths import check_data_paths
 from inrn_mm.engine import DatasetCheckHook
-from inrn_mm.engine.hooks.dataset_check_hook import check_data_paths, explain_empty
 
 
 @pytest.fixture

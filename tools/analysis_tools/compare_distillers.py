@@ -143,9 +143,11 @@ def default_metric(config):
     from mmengine.config import Config
 
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
+    from inrn_mm.utils.config_types import model_package
 
-    scope = Config.fromfile(config).get('default_scope')
-    return ['accuracy/top1' if scope == 'mmpretrain' else 'coco/bbox_mAP']
+    cfg = Config.fromfile(config)
+    package = model_package(cfg) or cfg.get('default_scope')
+    return ['accuracy/top1' if package == 'mmpretrain' else 'coco/bbox_mAP']
 
 
 def run_options(config, args):
@@ -176,9 +178,9 @@ def command(config, folder, seed, options, gpus):
 def count_parameters(config, options):
     """Trainable numbers that the losses add to the student."""
     from mmengine.config import Config, DictAction
-    from mmengine.registry import MODELS, init_default_scope
+    from mmengine.registry import MODELS
 
-    from inrn_mm.utils.config_types import is_distiller
+    from inrn_mm.utils.config_types import init_scope, is_distiller
 
     cfg = Config.fromfile(config)
     parser = argparse.ArgumentParser()
@@ -186,7 +188,7 @@ def count_parameters(config, options):
     cfg.merge_from_dict(parser.parse_args(['--options', *options]).options)
     if not is_distiller(cfg.model):
         return 0
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    init_scope(cfg)
     losses = MODELS.build(cfg.model).distill_losses
     return sum(p.numel() for p in losses.parameters() if p.requires_grad)
 

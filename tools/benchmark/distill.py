@@ -15,13 +15,13 @@ from collections.abc import Callable
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel, revert_sync_batchnorm
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS
 from torch import Tensor
 
 from inrn_mm.distillation import WeightSchedule
 from inrn_mm.distillation.acceleration import Acceleration
 from inrn_mm.distillation.recorder import Recorder
-from inrn_mm.utils.config_types import is_distiller
+from inrn_mm.utils.config_types import init_scope, is_distiller, model_package
 from inrn_mm.utils.machine import describe
 
 from .peers import PEERS
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> dict:
         dict: The rows, and the memory that ours may need: that of the
         student, the teacher's weights and the tapped maps.
     """
-    cfg, scope = read_config(args.config)
-    data = random_batch(scope, args.batch, args.size)
+    cfg, package = read_config(args.config)
+    data = random_batch(package, args.batch, args.size)
     models = _models(cfg, args)
     steps = {name: make_step(model, data, args) for name, model in models.items()}
     steps['floor'] = _floor(models['ours'], steps['student alone'], data, args)
@@ -86,7 +86,8 @@ def read_config(path: str) -> tuple[dict, str]:
         path (str): The config's file.
 
     Returns:
-        tuple[dict, str]: The model's config and its scope, which is entered.
+        tuple[dict, str]: The model's config, and the package it is made for. The
+        config's default scope is entered.
 
     Raises:
         ValueError: If the model is no distiller.
@@ -96,12 +97,11 @@ def read_config(path: str) -> tuple[dict, str]:
         raise ValueError(
             f'{path} is not the config of a distilled training: its model is no KnowledgeDistiller.'
         )
-    scope = cfg.get('default_scope', 'mmengine')
-    init_default_scope(scope)
+    init_scope(cfg)
     if 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     cfg.model.update(teacher_checkpoint=None, allow_random_teacher=True, ratio_interval=0)
-    return cfg.model, scope
+    return cfg.model, model_package(cfg)
 
 
 def make_distiller(cfg: dict) -> BaseModel:

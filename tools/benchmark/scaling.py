@@ -181,9 +181,9 @@ def _steps(rank: int | None, port: int, args: argparse.Namespace) -> dict[str, _
             rank=rank,
             world_size=args.processes,
         )
-    cfg, scope = read_config(args.config)
+    cfg, package = read_config(args.config)
     ours = make_distiller(cfg)
-    data = random_batch(scope, args.batch, args.size)
+    data = random_batch(package, args.batch, args.size)
     models = {'student alone': plain_student(ours.student), 'ours': ours}
     steps = {}
     for name, model in models.items():
