@@ -99,11 +99,12 @@ def main():
         counts = ', '.join(f'{len(found.of(s))} {s}' for s in SEVERITIES)
         print(f'\nLooked at {images or "nothing"}. Kinds of findings: {counts}.')
         if args.report:
-            from dataset_page import write_page
+            from tools.dataset_report import write_page
 
             print(f'The page: {write_page(Path(args.report), cfg, sets, found)}')
     sys.exit(1 if found.of('fatal', 'error') else 0)
 
 
 if __name__ == '__main__':
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # tools.*
     main()
