@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from mmengine.registry import TRANSFORMS
 
 from inrn_mm.datasets.checks.image_files import loader_config
@@ -77,6 +78,10 @@ def plot_boxes(sizes: Mapping[str, np.ndarray], anchors: np.ndarray) -> Figure:
             label = None if i else 'anchors'
             right.axvline(ratio, color='black', linewidth=0.8, linestyle=':', label=label)
     left.set(xscale='log', yscale='log', xlabel='width, pixels', ylabel='height, pixels')
+    for axis in left.xaxis, left.yaxis:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter('{x:g}')
+        axis.set_minor_locator(NullLocator())
     right.set(xlabel='height to width', ylabel='% of the boxes')
     right.set_xticks(range(-4, 5, 2), ['1:16', '1:4', '1:1', '4:1', '16:1'])
     return _finish(figure)

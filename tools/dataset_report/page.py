@@ -13,7 +13,7 @@ from .figures import draw_pictures, plot_boxes, plot_classes, plot_per_image
 from .statistics import anchor_sizes, best_overlaps, box_sizes, class_names, count_classes
 
 PICTURES = 20
-COLUMNS = 4
+COLUMNS = 5
 LOW = 0.3  # IoU below which RPN takes an anchor for background
 
 

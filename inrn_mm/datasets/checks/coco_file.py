@@ -106,8 +106,6 @@ def _check_images(entries: list, path: str, found: Findings) -> dict[object, dic
             found.add('error', text, 'give each its own id', path, name)
         images[image.get('id')] = {} if lost else image
     _check_repeated_files(images.values(), path, found)
-    if not images:
-        found.add('fatal', 'there are no images', 'name a file with images', path)
     return images
 
 
