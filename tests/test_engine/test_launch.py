@@ -6,7 +6,8 @@ from mmengine.registry import RUNNERS
 
 from inrn_mm.distillation import KnowledgeDistiller
 from inrn_mm.engine import launch
-from inrn_mm.utils.config_types import is_distiller
+from inrn_mm.utils import config_types
+from inrn_mm.utils.config_types import is_distiller, model_package
 
 
 @RUNNERS.register_module()
@@ -42,3 +43,81 @@ def test_a_distiller_however_it_is_written(kind):
 @pytest.mark.parametrize('model', [None, dict(), dict(type='FasterRCNN')])
 def test_no_distiller(model):
     assert not is_distiller(model)
+
+
+def detector_config(dataset, **model):
+    return Config(
+        dict(
+            default_scope='mmdet',
+            model=dict(type='FasterRCNN', **model),
+            test_dataloader=dict(dataset=dataset),
+        )
+    )
+
+
+def leaf(name):
+    return dict(type='CocoDataset', pipeline=[dict(type=name), dict(type='PackDetInputs')])
+
+
+def test_tta_of_several_sets():
+    cfg = detector_config(dict(type='ConcatDataset', datasets=[leaf('LoadA'), leaf('LoadB')]))
+    launch.augment_test(cfg)
+    for dataset, name in zip(cfg.test_dataloader.dataset.datasets, ('LoadA', 'LoadB')):
+        load, flips = dataset.pipeline
+        assert (load.type, flips.type) == (name, 'TestTimeAug')
+        assert [flip.prob for flip in flips.transforms[0]] == [1.0, 0.0]
+        assert 'flip_direction' in flips.transforms[1][0].meta_keys
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda cfg: cfg.model.update(roi_head=dict(mask_head=dict(type='FCNMaskHead'))),
+        lambda cfg: cfg.update(test_evaluator=dict(type='CocoMetric', metric=['bbox', 'segm'])),
+        lambda cfg: cfg.model.update(panoptic_head=dict(type='MaskFormerHead')),
+    ],
+)
+def test_tta_of_masks(change):
+    cfg = detector_config(leaf('LoadA'))
+    change(cfg)
+    with pytest.raises(ValueError, match='merges boxes and no masks: leave out --tta'):
+        launch.augment_test(cfg)
+    cfg.tta_model = dict(type='MaskTTAModel')  # the user's own may
+    launch.augment_test(cfg)
+    assert cfg.model.type == 'MaskTTAModel'
+
+
+def test_tta_of_a_student_beside_a_teacher_with_masks():
+    cfg = detector_config(leaf('LoadA'))
+    teacher = dict(type='MaskRCNN', roi_head=dict(mask_head=dict(type='FCNMaskHead')))
+    cfg.model = dict(type='KnowledgeDistiller', student=cfg.model, teacher=teacher)
+    launch.augment_test(cfg)
+    assert cfg.model.type == 'DetTTAModel'
+
+
+def test_detector_or_classifier_by_the_model():
+    from mmdet.models import FasterRCNN
+    from torch import nn
+
+    class Mine(FasterRCNN):
+        pass
+
+    def package(scope, kind, **model):
+        return model_package(Config(dict(default_scope=scope, model=dict(type=kind, **model))))
+
+    assert package('mmdet', 'FasterRCNN') == 'mmdet'
+    assert package('mmdet', 'mmpretrain.ImageClassifier') == 'mmpretrain'
+    assert package('mmpretrain', 'ImageClassifier') == 'mmpretrain'
+    assert package(None, Mine) == 'mmdet'
+    assert package(None, 'mmdet.models.detectors.faster_rcnn.FasterRCNN') == 'mmdet'
+    assert package('mmpretrain', KnowledgeDistiller, student=dict(type=Mine)) == 'mmdet'
+    assert package('mmdet', nn.Identity) == ''
+    assert package('mmdet', 'NoSuchModel') == ''
+
+
+def test_a_config_without_a_scope(monkeypatch):
+    asked = []
+    monkeypatch.setattr(config_types, 'init_default_scope', asked.append)
+    for cfg in (dict(default_scope=None), dict(), dict(default_scope='mmdet')):
+        config_types.init_scope(cfg)
+    assert asked == ['mmengine', 'mmdet']

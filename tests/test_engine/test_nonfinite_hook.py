@@ -69,3 +69,12 @@ def test_nan_weights_are_not_saved(runner):
     state['b'] = torch.tensor([1.0, float('nan')])
     with pytest.raises(RuntimeError, match=r'1 weights are NaN .*\(b\); no checkpoint'):
         hook.before_save_checkpoint(runner, dict(state_dict=state))
+
+
+def test_names_the_images_of_the_batch(runner):
+    from mmengine.structures import BaseDataElement
+
+    samples = [BaseDataElement(metainfo=dict(img_path=f'{name}.jpg')) for name in 'ab']
+    batch = dict(inputs=[], data_samples=[*samples, object()])
+    with pytest.raises(RuntimeError, match=r'Its images are a\.jpg, b\.jpg: .*check_dataset\.py'):
+        NonFiniteLossHook().after_train_iter(runner, 0, batch, log(runner, loss=float('nan')))

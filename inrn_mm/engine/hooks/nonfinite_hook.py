@@ -5,7 +5,9 @@ import math
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.structures import BaseDataElement
 
+from ...datasets.checks.explain import TOOL
 from .checkpoint_hook import last_saved
 
 
@@ -40,7 +42,7 @@ class NonFiniteLossHook(Hook):
         Args:
             runner (Runner): The runner.
             batch_idx (int): Not used.
-            data_batch (dict, optional): Not used.
+            data_batch (dict, optional): What was trained on, to be named.
             outputs (dict, optional): Name to loss.
 
         Raises:
@@ -65,7 +67,7 @@ class NonFiniteLossHook(Hook):
         if self._streak >= patience:
             raise RuntimeError(
                 f'The loss is NaN or infinite at iteration {runner.iter + 1}: '
-                f'{", ".join(bad)}. {_advice(runner)}'
+                f'{", ".join(bad)}. {_images(data_batch)}{_advice(runner)}'
             )
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -90,6 +92,16 @@ class NonFiniteLossHook(Hook):
                 f'{runner.iter} ({names}); no checkpoint was written. '
                 f'{_advice(runner)}'
             )
+
+
+def _images(data_batch: dict | None) -> str:
+    """Name the images of a batch: one of them may be to blame."""
+    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+    names = [s.get('img_path') for s in samples or [] if isinstance(s, BaseDataElement)]
+    names = [str(name) for name in names if name]
+    if not names:
+        return ''
+    return f'Its images are {", ".join(names)}: {TOOL} looks for what is wrong with them. '
 
 
 def _advice(runner) -> str:
