@@ -1,6 +1,7 @@
 """What DatasetCheckHook says of a run's data, and what it lets pass."""
 
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -347,3 +348,10 @@ def test_image_of_another_size(coco, tmp_path, said):
     run(tiny_dataloader(coco))
     assert 'of another size than annotated' in said[0]
     assert '0002.png is 40 x 32, not 80 x 64' in said[0]
+
+
+def test_image_that_is_cut_off(coco, tmp_path, said):
+    file = tmp_path / 'coco' / 'images' / '0002.png'
+    file.write_bytes(file.read_bytes()[:-100])
+    run(tiny_dataloader(coco))
+    assert re.search(r'an image file is cut off.*image 3 .*0002\.png', said[0])

@@ -5,6 +5,7 @@ import traceback
 from ...utils.user_error import raised_here
 from .whole import check_config
 
+SECONDS = 60.0  # for the images of each set
 TOOL = 'python tools/analysis_tools/check_dataset.py CONFIG'
 # what a traceback has in it where reading data failed
 READERS = (
@@ -35,7 +36,7 @@ def explain_failure(cfg, loaders: list[str], error: Exception) -> str | None:
     if raised_here(error) or not any(reader in text for reader in READERS):
         return None
     kinds = [loader.removesuffix('_dataloader') for loader in loaders]
-    found, _ = check_config(cfg, kinds, seconds=60, network=False)
+    found, _ = check_config(cfg, kinds, decode=True, seconds=SECONDS, network=False)
     fatal = found.of('fatal')
     if not fatal:
         return None

@@ -19,6 +19,11 @@ THREADS = 8
 CHUNK = 256  # images between two looks at the clock
 ORIENTATION = 0x0112  # EXIF's tag
 ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # of JPEG and PNG, by their beginnings
+CUT_OFF = (
+    'error',
+    'an image file is cut off: it does not decode, or the rest of it is grey',
+    'get it again or remove it',
+)
 SIZE_CURE = 'correct width and height, or the image: boxes are placed by the annotated size'
 
 
@@ -100,15 +105,14 @@ def look_at_header(record: Record) -> Look:
             warnings.simplefilter('ignore')  # of large images
             with Image.open(record.path) as image:
                 size, turned = image.size, image.getexif().get(ORIENTATION, 1) >= 5
+        whole = _is_whole(record.path)
     except FileNotFoundError:
         return Look(record, 'fatal', 'an image file does not exist', 'add or remove it')
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         # other readers may know it
         return Look(record, 'warning', 'an image file is of no known format', 'look at it')
-    if record.size is None or size == record.size:
-        return Look(record)
-    if turned and size[::-1] == record.size:
-        return Look(record)
+    if record.size is None or record.size in (size, size[::-1] if turned else size):
+        return Look(record) if whole else Look(record, *CUT_OFF)
     detail = f'is {size[0]} x {size[1]}, not {record.size[0]} x {record.size[1]}'
     return Look(record, 'error', 'an image is of another size than annotated', SIZE_CURE, detail)
 
@@ -142,11 +146,20 @@ def look_at_pixels(record: Record, load: Callable[[dict], dict], backend_args=No
         detail = f'is {size[0]} x {size[1]}, not {record.size[0]} x {record.size[1]}'
         text = 'an image is of another size than annotated'
         return Look(record, 'error', text, SIZE_CURE, detail, digest)
-    end = ENDS.get(raw[:2])
-    if end and end not in raw[-1024:]:
-        text = 'an image file is cut off: the rest of it is grey'
-        return Look(record, 'warning', text, 'get it again', digest=digest)
+    if not _has_end(raw[:2], raw[-1024:]):
+        return Look(record, *CUT_OFF, digest=digest)
     return Look(record, digest=digest)
+
+
+def _is_whole(path: str) -> bool:
+    with open(path, 'rb') as file:
+        start = file.read(2)
+        file.seek(max(os.path.getsize(path) - 1024, 0))
+        return _has_end(start, file.read())
+
+
+def _has_end(start: bytes, end: bytes) -> bool:
+    return start not in ENDS or ENDS[start] in end
 
 
 def look_at_all(
