@@ -58,29 +58,37 @@ def entry(kind, **values):
 )
 def test_files_that_cannot_be_loaded(cfg, edit, says):
     damage(cfg, edit)
-    with pytest.raises(ValueError, match=f'{says}.*check_dataset.py CONFIG lists all'):
-        with data_explained(cfg, ['train_dataloader']):
-            DATASETS.build(cfg.train_dataloader.dataset)
+    with (
+        pytest.raises(ValueError, match=f'{says}.*check_dataset.py CONFIG lists all'),
+        data_explained(cfg, ['train_dataloader']),
+    ):
+        DATASETS.build(cfg.train_dataloader.dataset)
 
 
 def test_image_that_ends_the_training_later(cfg, tmp_path):
     (tmp_path / 'coco' / 'images' / '0003.png').write_bytes(b'')
-    with pytest.raises(ValueError, match=r'an image file is empty \(image 4 .*0003\.png\)'):
-        with data_explained(cfg, ['train_dataloader']):
-            list(DATASETS.build(cfg.train_dataloader.dataset))
+    with (
+        pytest.raises(ValueError, match=r'an image file is empty \(image 4 .*0003\.png\)'),
+        data_explained(cfg, ['train_dataloader']),
+    ):
+        list(DATASETS.build(cfg.train_dataloader.dataset))
 
 
 def test_nothing_left_after_the_filter(cfg):
     cfg.train_dataloader.dataset.update(
         metainfo=dict(classes=('cat',)), filter_cfg=dict(filter_empty_gt=True)
     )
-    with pytest.raises(ValueError, match='No image of a dataset is left.*categories box, disc'):
-        with data_explained(cfg, ['train_dataloader']):
-            DATASETS.build(cfg.train_dataloader.dataset)
+    with (
+        pytest.raises(ValueError, match='No image of a dataset is left.*categories box, disc'),
+        data_explained(cfg, ['train_dataloader']),
+    ):
+        DATASETS.build(cfg.train_dataloader.dataset)
 
 
 def test_other_errors_stay_as_they_are(cfg):
     damage(cfg, lambda raw: raw[:-9])
-    with pytest.raises(RuntimeError, match='CUDA out of memory'):
-        with data_explained(cfg, ['train_dataloader']):
-            raise RuntimeError('CUDA out of memory')
+    with (
+        pytest.raises(RuntimeError, match='CUDA out of memory'),
+        data_explained(cfg, ['train_dataloader']),
+    ):
+        raise RuntimeError('CUDA out of memory')
