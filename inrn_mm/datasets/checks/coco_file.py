@@ -40,7 +40,8 @@ def read_json(path: str, backend_args: dict | None = None) -> object:
             ) from error
         if not raw.strip():
             raise ValueError('the file is empty') from error
-        if getattr(error, 'pos', 0) >= len(raw.decode('utf-8').rstrip()) - 1:
+        text = raw.decode('utf-8').rstrip()
+        if getattr(error, 'pos', 0) >= len(text) - 1 or text[-1] not in '}]':
             raise ValueError(f'the file is cut off after {len(raw)} bytes') from error
         raise ValueError(f'the file is no JSON, or cut off: {error}') from error
 
