@@ -34,7 +34,7 @@ class CIFARResNet(ResNet_CIFAR):
 
     Args:
         arch (str | int): A name of the table.
-        **kwargs: Of :class:`mmpretrain.models.ResNet_CIFAR`; by default
+        **kwargs: Arguments of :class:`mmpretrain.models.ResNet_CIFAR`; by default
             ``out_indices=(2, )`` and ``zero_init_residual=False``.
 
     Raises:

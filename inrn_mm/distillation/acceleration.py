@@ -115,7 +115,7 @@ class Acceleration:
 
     @contextlib.contextmanager
     def context(self, net: nn.Module) -> Iterator[None]:
-        """Within it the network is called."""
+        """Set the type that the network runs in."""
         if 'dtype' not in self.active:
             yield
             return
@@ -123,14 +123,14 @@ class Acceleration:
             yield
 
     def convert(self, inputs: Tensor) -> Tensor:
-        """A batch ``(N, C, H, W)`` in the layout that the network wants."""
+        """Put a batch ``(N, C, H, W)`` into the memory layout of the network."""
         if 'channels_last' in self.active and inputs.dim() == 4:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
 
     @staticmethod
     def _agreement(plain: Features, fast: Features) -> float:
-        """The smallest cosine, over all features and ranks."""
+        """Compute the smallest cosine of all features and ranks."""
         lowest = torch.stack(
             [_cosine(a, b) for tap in plain for a, b in zip(plain[tap], fast[tap])]
         ).min()
@@ -174,7 +174,7 @@ class Acceleration:
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Of two features; -1 if they are no numbers or differ in shape."""
+    """Compute the cosine of two features; -1 for NaN or different shapes."""
     if a.shape != b.shape:
         return a.new_tensor(-1.0, dtype=torch.float64)
     a, b = a.double().flatten(), b.double().flatten()
@@ -194,7 +194,7 @@ def _replace(net: nn.Module, path: str, module: nn.Module) -> None:
 
 
 def _parts(net: nn.Module, tapped: set, path: str = '') -> Iterator[nn.Module]:
-    """The largest modules with no tapped module inside of them."""
+    """Find the largest modules that have no tapped module inside."""
     for name, child in net.named_children():
         inner = f'{path}{name}.'
         if any(tap.startswith(inner) for tap in tapped) or isinstance(

@@ -130,13 +130,13 @@ class BoundLoss:
         return [sum(term) / len(term) for term in zip(*terms)]
 
     def idle_terms(self, like: Tensor) -> list[Tensor]:
-        """Zeros that all parameters of the loss get a gradient of, or DDP
-        would wait for it."""
+        """Return zeros with a gradient for all parameters of the loss, which
+        DDP would otherwise wait for."""
         zero = sum((p.sum() * 0 for p in self.loss.parameters()), like.new_zeros(()))
         return [zero] * len(self.taps)
 
     def _calls(self, student: Features, teacher: Features) -> list[tuple[list, list]]:
-        """Features of all pairs, student's and teacher's, for each call."""
+        """Lay out the features of both sides of all pairs, for each call."""
         maps = [
             (student.maps(s, layouts[0]), teacher.maps(t, layouts[1]))
             for (s, t), layouts in zip(self.taps, self._layouts)

@@ -48,12 +48,12 @@ def teacher_configs(teacher: str | dict | None, checkpoint: str | None) -> dict[
 
 
 def _named(cfg: Any) -> bool:
-    """Whether it is one of several teachers."""
+    """Tell whether this is the entry of a named teacher."""
     return isinstance(cfg, dict) and 'model' in cfg
 
 
 def model_config(model: str | dict) -> dict:
-    """Config of a model, from wherever it is.
+    """Read the config of a model, from a dict, a file or a package.
 
     Args:
         model (str | dict): A model config; or the path of a config file that

@@ -165,7 +165,7 @@ class KnowledgeDistiller(StudentView):
         self._grids = set().union(*(probe.grids for probe in own.values()))
 
     def _at_size(self, size: Size, seen: Probe, taps: Sequence[Tap]) -> Probe:
-        """Features from images of a teacher's size, if the student takes them."""
+        """Probe the student at a teacher's size, if it takes that."""
         try:
             return probe_blank(self.student, taps, [size], [seen.channels])
         except TapUnreached:
@@ -174,7 +174,7 @@ class KnowledgeDistiller(StudentView):
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
     ) -> Any:
-        """As the student's, with the distillation losses in ``'loss'`` mode.
+        """Run the student, and the distillation losses in ``'loss'`` mode.
 
         Args:
             inputs (Tensor): Images ``(N, C, H, W)``.
@@ -187,7 +187,7 @@ class KnowledgeDistiller(StudentView):
         return self.student(inputs, data_samples, mode=mode)
 
     def loss(self, inputs: Tensor, data_samples: list | None) -> dict[str, Tensor]:
-        """Losses of the student and of the distillation.
+        """Compute the losses of the student and of the distillation.
 
         Args:
             inputs (Tensor): Images ``(N, C, H, W)``, preprocessed.
@@ -261,7 +261,7 @@ class KnowledgeDistiller(StudentView):
     def _gradient_ratios(
         self, active: Sequence[BoundLoss], losses: dict, student: Features, task: Tensor
     ) -> dict[str, Tensor]:
-        """The ratios; none for a student whose graph does not allow it."""
+        """Compute the ratios; none where the student's graph does not allow it."""
         compared = {
             _quiet('grad_ratio', name): (losses[f'loss_{name}'], student[tap][0])
             for bound in active
@@ -290,7 +290,7 @@ class KnowledgeDistiller(StudentView):
         data_samples: list | dict | None,
         student: Features | None = None,
     ) -> dict[str, Features]:
-        """Features of all teachers that run before the student, or after.
+        """Compute features of the teachers that run before the student, or after.
 
         Those that score the student's proposals have to wait for them. The
         others go first, when the student's activations are not yet held.
@@ -320,11 +320,11 @@ class KnowledgeDistiller(StudentView):
                 bound.loss.attach_teacher(modules, teacher.net)
 
     def val_step(self, data: tuple | dict | list) -> list:
-        """The student's."""
+        """Predict by the student alone."""
         return self.student.val_step(data)
 
     def test_step(self, data: dict | tuple | list) -> list:
-        """The student's."""
+        """Predict by the student alone."""
         return self.student.test_step(data)
 
     def init_weights(self) -> None:
@@ -345,5 +345,5 @@ def _taps(several: Iterable[Sequence[Tap]]) -> list[Tap]:
 
 
 def _quiet(prefix: str, name: str) -> str:
-    """A name that is logged but not added to the total loss."""
+    """Make a name that is logged but not added to the total loss."""
     return f'{prefix}_{name}'.replace('loss', 'l.')

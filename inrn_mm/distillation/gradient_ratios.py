@@ -1,16 +1,15 @@
-"""How strongly each distillation loss pulls, next to the task."""
+"""How strong the gradient of each distillation loss is, beside the task's."""
 
 import torch
 from torch import Tensor
 
-# Losses are not scaled here as they are for training: without a factor, the
-# gradients at float16 features would be too small for their type. It is out
-# of the ratios again.
+# Training in float16 scales its loss, and so does this: gradients at float16
+# features would be too small for their type. The ratios do not depend on it.
 _SCALE = 2.0**10
 
 
 def gradient_ratios(terms: dict[str, tuple[Tensor, Tensor]], task: Tensor) -> dict[str, Tensor]:
-    """Norms of losses' gradients at a feature over that of the task's there.
+    """Compare the gradients of losses at a feature with that of the task.
 
     Far above 1 a loss drowns the task, far below it does nothing. Parameter
     gradients, and so DDP, are left alone.
@@ -34,7 +33,7 @@ def gradient_ratios(terms: dict[str, tuple[Tensor, Tensor]], task: Tensor) -> di
 
 
 def _norms(loss: Tensor, features: list) -> list:
-    """Norms of a loss's gradients at features, 0 where there is none."""
+    """Compute norms of a loss's gradients at features, 0 where there is none."""
     wanted = [x for x in features if x.requires_grad] if loss.requires_grad else []
     grads = (
         torch.autograd.grad(loss * _SCALE, wanted, retain_graph=True, allow_unused=True)

@@ -33,7 +33,7 @@ class _Normalization:
         self.pad_value = float(pad_value or 0)
 
     def stored_order(self, values: Tensor) -> Tensor:
-        """Per-channel values in the order of the image file's reader."""
+        """Put per-channel values into the channel order of the loaded image."""
         return values.flip(0) if self.swaps_channels else values
 
 
@@ -113,7 +113,7 @@ class InputAdapter:
 
     @staticmethod
     def _valid(data_samples: list | dict, like: Tensor) -> Tensor | None:
-        """Mask ``(N, 1, H, W)`` of the pixels that are no padding."""
+        """Make a mask ``(N, 1, H, W)`` of the pixels that are no padding."""
         height, width = like.shape[-2:]
         sizes = [
             tuple(meta.get('img_shape', (height, width))[:2]) for meta in metainfos(data_samples)
@@ -174,7 +174,7 @@ class SizeAdapter:
 
 
 def metainfos(data_samples: list | dict) -> list[dict]:
-    """Meta information of each image.
+    """Find the meta information of each image.
 
     Args:
         data_samples (list | dict): Data elements or dicts; or, as mmyolo has
@@ -186,7 +186,7 @@ def metainfos(data_samples: list | dict) -> list[dict]:
 
 
 def _padded(data_samples: list | dict | None, size: Size) -> list | dict | None:
-    """Copies of data samples whose batch has another size."""
+    """Copy data samples for a batch of another size."""
     if isinstance(data_samples, dict):
         metas = _padded(data_samples.get('img_metas'), size)
         return data_samples if metas is None else dict(data_samples, img_metas=metas)

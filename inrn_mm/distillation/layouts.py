@@ -45,7 +45,7 @@ class Layout:
         unsure (bool): Whether the tensor of one image may as well be no map.
             Defaults to False.
         extra (int): Class and register tokens in front of the places.
-        source (str, optional): Of the places of the tokens, see
+        source (str, optional): Where the places of the tokens are from, see
             :class:`Places`. Defaults to None, the size of the image.
         patch (int): Without a source, side of the square patches of the
             image. Defaults to 0.
@@ -97,7 +97,7 @@ class Layout:
         return [maps[self.level]]
 
     def levels(self, length: int, places: Sequence[Places], size: Size) -> list[Size] | None:
-        """Shapes of the maps that so many tokens are; None if they are none."""
+        """Find the shapes of the maps that so many tokens are; None if there are none."""
         patches = length - self.extra
         if self.source is None:
             # what is left at the edges is cut off or padded
@@ -168,7 +168,7 @@ def find_layout(
 
 
 def follows(layout: Layout, before: Tensor, x: Tensor, places: Sequence, size: Size) -> bool:
-    """Whether a layout also holds for an image of another size.
+    """Tell whether a layout also holds for an image of another size.
 
     Queries and classes are as many for any image.
 
@@ -238,7 +238,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _fits(grid: Sequence[int], size: Size) -> bool:
-    """Whether a grid has the image's aspect ratio, up to rounding."""
+    """Tell whether a grid has the image's aspect ratio, up to rounding."""
     height, width = grid
     return (
         abs(height - size[0] * width / size[1]) < 1 or abs(width - size[1] * height / size[0]) < 1

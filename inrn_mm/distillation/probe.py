@@ -179,7 +179,7 @@ def probe_blank(
 
 
 def blank_samples(size: Size) -> list[BaseDataElement]:
-    """Data samples of one image that fills its batch."""
+    """Make data samples of one image that fills its batch."""
     names = ('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape')
     meta = dict.fromkeys(names, size)
     return [BaseDataElement(metainfo=dict(meta, scale_factor=(1.0, 1.0)))]
@@ -200,7 +200,7 @@ def run(net: nn.Module, inputs: Tensor, data_samples: list | None) -> Any:
 
 
 def named_sizes(net: nn.Module) -> Iterator[Size]:
-    """Sizes of images that parts of a network were made for.
+    """List sizes of images that parts of a network were made for.
 
     mmpretrain and timm keep them as ``img_size``, Hugging Face in its
     ``config``, torchvision as ``image_size``, timm also as the
@@ -245,7 +245,7 @@ def needed_divisor(net: nn.Module, taps: Sequence[Tap], channels: int) -> int:
 
 
 def likely_channels(net: nn.Module) -> Iterator[int]:
-    """Numbers of channels that a network's images may have, three first."""
+    """List numbers of channels that a network's images may have, three first."""
     yield 3
     first = next((m.in_channels for m in net.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None:

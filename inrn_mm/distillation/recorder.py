@@ -219,7 +219,7 @@ class Recorder:
         return type(value)(items)
 
     def overwritten(self) -> list[Tap]:
-        """Taps whose recorded tensor was changed in place afterwards."""
+        """List taps whose recorded tensor was changed in place afterwards."""
         return [
             tap
             for tap, features in self.features.items()

@@ -63,7 +63,7 @@ class WeightSchedule:
         return not self.warmup and self.decay is None and self.stop is None
 
     def factor(self, step: int) -> float:
-        """Factor at an iteration or epoch, counted from 0."""
+        """Compute the factor at an iteration or epoch, counted from 0."""
         if self.stop is not None and step >= self.stop:
             return 0.0
         # the first step already learns a little
@@ -77,7 +77,7 @@ class WeightSchedule:
         return factor
 
     def current(self) -> float:
-        """Factor at the running iteration; outside of a runner, the first.
+        """Compute the factor at the running iteration (0 outside of a runner).
 
         Raises:
             ValueError: If epochs are counted under a loop of iterations.
@@ -94,7 +94,7 @@ class WeightSchedule:
 
 
 def _counts_iterations(hub: MessageHub) -> bool:
-    """Whether the running loop is one of iterations.
+    """Tell whether the running loop is one of iterations.
 
     Its single epoch might also be that of an epoch-based loop, and the length
     of the dataloader is not known here; the config tells them apart.

@@ -123,7 +123,7 @@ class StudentView(BaseModel):
             delattr(self.student, name)
 
     def _owns(self, name: str) -> bool:
-        """Whether an attribute is the view's: its class has or annotates it."""
+        """Tell whether an attribute is the view's: its class has or annotates it."""
         return (
             name in self.__dict__
             or hasattr(type(self), name)

@@ -51,7 +51,7 @@ class GridEncoding(nn.Module):
         sizes (Sequence[Sequence[int]]): Points of each grid along y and x, or
             t, y and x.
         channels (int | Sequence[int]): Features of each grid. Defaults to 4.
-        std (float): Of the initial features. Defaults to 0.1.
+        std (float): Standard deviation of the initial features. Defaults to 0.1.
 
     Raises:
         ValueError: If a size has not two or three axes, all the same number.
@@ -92,7 +92,7 @@ class TimeGrid(nn.Module):
         frames (int): Number of maps; with one it is the same at all times.
         channels (int): Channels of a map.
         size (Sequence[int]): Height and width of a map.
-        std (float): Of the initial values. Defaults to 0.1.
+        std (float): Standard deviation of the initial values. Defaults to 0.1.
     """
 
     def __init__(self, frames: int, channels: int, size: Sequence[int], std: float = 0.1) -> None:

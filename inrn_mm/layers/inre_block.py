@@ -148,7 +148,7 @@ class INReBlock(BaseModule):
 
 
 def _inner_channels(channels: int, compression: float, hidden_channels: int | None) -> int:
-    """Channels of a block's inner layers."""
+    """Count the channels of a block's inner layers."""
     if compression <= 0:
         raise ValueError(f'compression must be positive, got {compression}.')
     inner = round(channels / compression) if hidden_channels is None else hidden_channels

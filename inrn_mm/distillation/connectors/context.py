@@ -36,7 +36,7 @@ class GlobalContext(nn.Module):
             x (Tensor): ``(N, C, H, W)``.
 
         Returns:
-            Tensor: Of the same shape.
+            Tensor: The map with its context, in the same shape.
         """
         x = x.to(self.attention.weight.dtype)
         share = self.attention(x).flatten(2).softmax(2)

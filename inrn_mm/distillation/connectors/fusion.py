@@ -53,7 +53,7 @@ class AttentionFusion(nn.Module):
     def forward(
         self, x: Tensor, deeper: Tensor | None, size: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """Fuse.
+        """Fuse a stage with the deeper ones.
 
         Args:
             x (Tensor): The student's stage ``(N, C, H, W)``.

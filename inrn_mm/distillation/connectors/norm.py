@@ -17,7 +17,7 @@ def apply_norm(norm: nn.Module, x: Tensor) -> Tensor:
         x (Tensor): ``(N, C, H, W)``.
 
     Returns:
-        Tensor: Of the same shape.
+        Tensor: The normalised map, in the same shape.
     """
     lone = (
         norm.training

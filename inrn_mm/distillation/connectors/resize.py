@@ -9,7 +9,7 @@ class Resize(nn.Module):
     """Brings the student's map to the teacher's size; channels agree."""
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Resize.
+        """Resize the student's map.
 
         Args:
             student (Tensor): ``(N, C, H, W)``.

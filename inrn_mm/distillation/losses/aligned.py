@@ -20,7 +20,7 @@ class AlignedLoss(DistillLoss):
 
     Args:
         pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`.
-        **kwargs: Of :class:`DistillLoss`.
+        **kwargs: Further arguments of :class:`DistillLoss`.
     """
 
     takes_maps = True

@@ -56,7 +56,7 @@ class AttentionTransferLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Mean squared error of each pair's attention, in float32."""
+        """Compute the mean squared error of each pair's attention, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             size = tuple(map(min, s.shape[-2:], t.shape[-2:]))
@@ -64,7 +64,7 @@ class AttentionTransferLoss(DistillLoss):
         return losses
 
     def attention(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        """Attention map.
+        """Compute attention maps.
 
         Args:
             x (Tensor): Features ``(N, C, H, W)``.

@@ -93,7 +93,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         return self.schedule.constant and set(self.weights) == {1.0}
 
     def current_weights(self) -> list[float]:
-        """Weight of each pair at the running iteration."""
+        """Compute the weight of each pair at the running iteration."""
         factor = self.schedule.current()
         return [weight * factor for weight in self.weights]
 
@@ -103,9 +103,9 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         """See whether the loss takes features of these shapes, of any call.
 
         Args:
-            student_shapes (Sequence[torch.Size]): Of the student's features,
+            student_shapes (Sequence[torch.Size]): Shapes of the student's features,
                 ``(N, C, H, W)`` or ``(N, C)``, one per pair.
-            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+            teacher_shapes (Sequence[torch.Size]): Shapes of the teacher's.
 
         Raises:
             ValueError: If it does not.
@@ -120,9 +120,9 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         holds in training.
 
         Args:
-            student_shapes (Sequence[torch.Size]): Of the student's features,
+            student_shapes (Sequence[torch.Size]): Shapes of the student's features,
                 ``(N, C, H, W)`` or ``(N, C)``.
-            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+            teacher_shapes (Sequence[torch.Size]): Shapes of the teacher's.
 
         Raises:
             ValueError: If the loss does not take features of such shapes.
@@ -159,7 +159,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
 
 
 def _soundness(x: Tensor) -> Tensor | float:
-    """One, or NaN for a tensor with a value that is not finite."""
+    """Return one, or NaN for a tensor with a value that is not finite."""
     if not x.numel():
         return 1.0
     low, high = torch.aminmax(x.detach())

@@ -48,7 +48,7 @@ class ChannelWiseLoss(AlignedLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Divergence of each pair, in float32."""
+        """Compute the divergence of each pair, in float32."""
         losses = []
         for s, t in self.aligned(student, teacher):
             s, t = ((x.flatten(2).flatten(0, 1) / self.temperature).log_softmax(1) for x in (s, t))

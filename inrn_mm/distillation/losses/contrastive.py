@@ -131,7 +131,7 @@ class ContrastiveLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Contrastive loss of each pair, in float32.
+        """Compute the contrastive loss of each pair, in float32.
 
         In training mode the memories of the samples are updated.
         """
@@ -159,7 +159,7 @@ class ContrastiveLoss(DistillLoss):
         return losses
 
     def sample_indices(self, like: Tensor, data_samples: list | None) -> Tensor:
-        """Indices of the batch in the training set.
+        """Find the indices of the batch in the training set.
 
         Args:
             like (Tensor): The student's vectors ``(N, C)``.
@@ -195,7 +195,7 @@ class ContrastiveLoss(DistillLoss):
 
     @torch.no_grad()
     def draw(self, index: Tensor, like: Tensor, data_samples: list | None) -> Tensor:
-        """Rows of the memory to score each sample against.
+        """Draw rows of the memory to score each sample against.
 
         Args:
             index (Tensor): The samples ``(N, )``.
@@ -228,7 +228,7 @@ class ContrastiveLoss(DistillLoss):
         return torch.cat([index[:, None], drawn], 1)
 
     def contrast(self, v: Tensor, memory: Tensor, columns: Tensor, normalizer: Tensor) -> Tensor:
-        """Loss of one direction.
+        """Compute the loss of one direction.
 
         Args:
             v (Tensor): Embeddings ``(N, D)`` of one network.
@@ -253,7 +253,7 @@ class ContrastiveLoss(DistillLoss):
         return loss.detach() + ((v - v.detach()) * gradient).sum()
 
     def _normalize(self, scores: Tensor, normalizer: Tensor) -> Tensor:
-        """Z, from the first batch of all ranks whose scores are finite."""
+        """Compute Z, from the first batch of all ranks whose scores are finite."""
         fresh = scores.mean() * self.num_samples
         all_reduce(fresh, 'mean')
         value = torch.where(normalizer < 0, fresh, normalizer)
@@ -262,7 +262,7 @@ class ContrastiveLoss(DistillLoss):
 
     @torch.no_grad()
     def remember(self, memory: Tensor, index: Tensor, v: Tensor) -> None:
-        """Move the memories of the samples of all ranks.
+        """Update the memories of the samples of all ranks.
 
         Args:
             memory (Tensor): ``(M, D)``, changed in place.

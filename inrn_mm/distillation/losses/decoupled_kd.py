@@ -73,7 +73,7 @@ class DecoupledKDLoss(DistillLoss):
         Args:
             student_shapes (Sequence[torch.Size]): ``(N, C)`` of the student's
                 logits.
-            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+            teacher_shapes (Sequence[torch.Size]): Shapes of the teacher's.
 
         Raises:
             ValueError: If the shapes are others, the classes differ, or there
@@ -88,7 +88,7 @@ class DecoupledKDLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Decoupled divergence of each pair, in float32."""
+        """Compute the decoupled divergence of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             labels = class_labels(self, s, data_samples)[:, None]
@@ -101,7 +101,7 @@ class DecoupledKDLoss(DistillLoss):
         return losses
 
     def log_probabilities(self, logits: Tensor, labels: Tensor) -> tuple:
-        """Log-probabilities of target against others, and among the others.
+        """Compute log-probabilities of target against others, and among the others.
 
         Args:
             logits (Tensor): ``(N, C)``.

@@ -71,7 +71,7 @@ class DISTLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Lack of correlation of each pair, in float32."""
+        """Compute the lack of correlation of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
             s, t = ((x.float() / self.temperature).softmax(1) for x in (s, t))
@@ -82,15 +82,15 @@ class DISTLoss(DistillLoss):
 
 
 def correlation(x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """Pearson's correlation along a dimension.
+    """Compute Pearson's correlation along a dimension.
 
     It is 0, and gives no gradient, where one of the two is constant. The
     published code's 1e-8 beside the product of the norms is kept: it decides
     how much a class counts whose probabilities are all tiny.
 
     Args:
-        x (Tensor): Of any shape.
-        y (Tensor): Of the same shape.
+        x (Tensor): Values of any shape.
+        y (Tensor): Values of the same shape.
         dim (int): The dimension.
 
     Returns:

@@ -57,7 +57,7 @@ class FitNetLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Mean squared error of each pair, in float32."""
+        """Compute the mean squared error of each pair, in float32."""
         return [
             F.mse_loss(regress(s, t).float(), t.float())
             for regress, s, t in zip(self.regressors, student, teacher)

@@ -87,7 +87,7 @@ class FocalGlobalLoss(AlignedLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Focal and global loss of each pair, in float32."""
+        """Compute the focal and global loss of each pair, in float32."""
         boxes = relative_boxes(self, student[0].device, data_samples)
         pairs = self.aligned(student, teacher)
         with torch.autocast(boxes.device.type, enabled=False):
@@ -97,7 +97,7 @@ class FocalGlobalLoss(AlignedLoss):
             ]
 
     def focal(self, student: Tensor, teacher: Tensor, boxes: Tensor) -> Tensor:
-        """Weighted squared error, and absolute error of the attention.
+        """Compute the weighted squared error and the absolute error of the attention.
 
         Args:
             student (Tensor): ``(N, C, H, W)``, aligned.
@@ -117,7 +117,7 @@ class FocalGlobalLoss(AlignedLoss):
         return (error.sum() + self.gamma * attention) / len(teacher)
 
     def attention(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to places ``(N, H, W)`` and channels ``(N, C, 1, 1)``."""
+        """Compute attention to places ``(N, H, W)`` and channels ``(N, C, 1, 1)``."""
         n, c, h, w = x.shape
         x = x.abs()
         places = (x.mean(1).flatten(1) / self.temperature).softmax(1)
@@ -125,7 +125,7 @@ class FocalGlobalLoss(AlignedLoss):
         return h * w * places.view(n, h, w), c * channels.view(n, c, 1, 1)
 
     def relation(self, i: int, student: Tensor, teacher: Tensor) -> Tensor:
-        """Squared error of the features with their context.
+        """Compute the squared error of the features with their context.
 
         Args:
             i (int): Number of the pair.
@@ -141,7 +141,7 @@ class FocalGlobalLoss(AlignedLoss):
 
 
 def focus(boxes: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Weights of places in and outside of boxes.
+    """Compute the weights of places in and outside of boxes.
 
     Args:
         boxes (Tensor): ``(N, M, 4)``, as shares of the map, see

@@ -74,8 +74,8 @@ class LogitKDLoss(DistillLoss):
         """See that dense logits are of the same places.
 
         Args:
-            student_shapes (Sequence[torch.Size]): Of the student's logits.
-            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+            student_shapes (Sequence[torch.Size]): Shapes of the student's logits.
+            teacher_shapes (Sequence[torch.Size]): Shapes of the teacher's.
 
         Raises:
             ValueError: If heights or widths differ.
@@ -95,9 +95,9 @@ class LogitKDLoss(DistillLoss):
         """Check the class counts; there are no connectors.
 
         Args:
-            student_shapes (Sequence[torch.Size]): Of the student's logits,
+            student_shapes (Sequence[torch.Size]): Shapes of the student's logits,
                 ``(N, C)`` or ``(N, A * C, H, W)``.
-            teacher_shapes (Sequence[torch.Size]): Of the teacher's.
+            teacher_shapes (Sequence[torch.Size]): Shapes of the teacher's.
 
         Raises:
             ValueError: If the shapes are others, the channels differ or are no
@@ -125,11 +125,11 @@ class LogitKDLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Divergence of each pair, in float32."""
+        """Compute the divergence of each pair, in float32."""
         return [self.divergence(self.rows(s), self.rows(t)) for s, t in zip(student, teacher)]
 
     def rows(self, logits: Tensor) -> Tensor:
-        """Logits as scaled rows.
+        """Lay out logits as scaled rows.
 
         Args:
             logits (Tensor): ``(N, C)`` or ``(N, A * C, H, W)``.
@@ -146,10 +146,10 @@ class LogitKDLoss(DistillLoss):
         return logits / self.temperature
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """T^2 KL, averaged over the rows.
+        """Compute T^2 KL, averaged over the rows.
 
         Args:
-            student (Tensor): Of :meth:`rows`, ``(rows, C)``.
+            student (Tensor): Scaled rows ``(rows, C)``, see :meth:`rows`.
             teacher (Tensor): Likewise.
 
         Returns:

@@ -73,7 +73,7 @@ class MaskedGenerativeLoss(AlignedLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Squared error of each pair, in float32."""
+        """Compute the squared error of each pair, in float32."""
         losses = []
         for generate, (s, t) in zip(self.generators, self.aligned(student, teacher)):
             new = generate((s * self.draw(s)).to(generate[0].weight.dtype))
@@ -82,7 +82,7 @@ class MaskedGenerativeLoss(AlignedLoss):
         return losses
 
     def draw(self, x: Tensor) -> Tensor:
-        """A mask of zeros and ones.
+        """Draw a mask of zeros and ones.
 
         Args:
             x (Tensor): Features ``(N, C, H, W)``.

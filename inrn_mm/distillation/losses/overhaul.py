@@ -147,7 +147,7 @@ class OverhaulLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Partial squared error of each pair, in float32.
+        """Compute the partial squared error of each pair, in float32.
 
         Raises:
             RuntimeError: If :meth:`attach_teacher` was not called.
@@ -194,7 +194,7 @@ class OverhaulLoss(DistillLoss):
 
 @torch.no_grad()
 def negative_mean(norm: nn.Module, channels: int) -> Tensor:
-    """Expectation of a norm's negative outputs.
+    """Compute the expectation of a norm's negative outputs.
 
     An output is taken as normally distributed around the norm's bias with its
     weight as deviation. Where less than a thousandth is negative, it is three

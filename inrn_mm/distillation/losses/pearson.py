@@ -39,7 +39,7 @@ class PearsonLoss(AlignedLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Half the mean squared error of each pair, in float32."""
+        """Compute half the mean squared error of each pair, in float32."""
         return [
             F.mse_loss(self.channels(s), self.channels(t)) / 2
             for s, t in self.aligned(student, teacher)
@@ -47,5 +47,5 @@ class PearsonLoss(AlignedLoss):
 
     @staticmethod
     def channels(x: Tensor) -> Tensor:
-        """Standardised channels ``(C, N * H * W)``."""
+        """Standardise channels; ``(C, N * H * W)``."""
         return standardize(x.transpose(0, 1).flatten(1), dim=1, eps=1e-6, unbiased=True)

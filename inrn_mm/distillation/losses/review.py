@@ -99,7 +99,7 @@ class ReviewLoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Hierarchical context loss of each pair, in float32."""
+        """Compute the hierarchical context loss of each pair, in float32."""
         losses, fused = [], None
         for fuse, s, t in zip(self.fusions[::-1], student[::-1], teacher[::-1]):
             s, t = (x if x.dim() == 4 else x[:, :, None, None] for x in (s, t))
@@ -109,14 +109,14 @@ class ReviewLoss(DistillLoss):
 
 
 def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Hierarchical context loss of two maps.
+    """Compute the hierarchical context loss of two maps.
 
     Levels that are not smaller than the map's shorter side are left out; the
     first that is left in has the weight 1/2, as in the published code.
 
     Args:
         student (Tensor): ``(N, C, H, W)``.
-        teacher (Tensor): Of the same shape.
+        teacher (Tensor): A map of the same shape.
 
     Returns:
         Tensor: A scalar.

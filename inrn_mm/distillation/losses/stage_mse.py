@@ -59,7 +59,7 @@ class StageMSELoss(DistillLoss):
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
-        """Mean squared error of each pair, in float32."""
+        """Compute the mean squared error of each pair, in float32."""
         losses = []
         for align, s, t in zip(self.align, student, teacher):
             t = t.float()

@@ -26,7 +26,7 @@ def center(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def standardize(x: Tensor, dim: int, eps: float, unbiased: bool = False) -> Tensor:
-    """Z-scores.
+    """Compute z-scores.
 
     A group of equal values has no direction: it becomes zeros and gets no
     gradient, where dividing by ``eps`` alone would give one of ``1 / eps``.
@@ -39,7 +39,7 @@ def standardize(x: Tensor, dim: int, eps: float, unbiased: bool = False) -> Tens
             Defaults to False.
 
     Returns:
-        Tensor: Of the shape of ``x``.
+        Tensor: Z-scores in the shape of ``x``.
     """
     centered, varies = center(x, dim)
     count = max(x.shape[dim] - int(unbiased), 1)

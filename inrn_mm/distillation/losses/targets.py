@@ -1,4 +1,4 @@
-"""Ground truth out of data samples."""
+"""Ground truth from data samples."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from ..inputs import metainfos
 
 
 def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> Tensor:
-    """One class for each row of logits.
+    """Find one class for each row of logits.
 
     Args:
         loss (nn.Module): The loss, named in errors.
@@ -45,7 +45,7 @@ def class_labels(loss: nn.Module, logits: Tensor, data_samples: list | None) -> 
 
 
 def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | None) -> Tensor:
-    """Ground-truth boxes as shares of the padded input.
+    """Find ground-truth boxes, as shares of the padded input.
 
     Args:
         loss (nn.Module): The loss, named in errors.
@@ -79,7 +79,7 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
 
 
 def _boxes(data_samples: list | dict | None) -> list | None:
-    """Boxes of each image, if there are any."""
+    """Find the boxes of each image, if there are any."""
     if isinstance(data_samples, dict):
         rows = data_samples.get('bboxes_labels')  # image, class, corners
         count = len(data_samples.get('img_metas', []))
