@@ -71,7 +71,7 @@ def test_examples_are_losses():
         for cfg in names['distill_losses']:
             assert isinstance(MODELS.build(cfg), DistillLoss)
             count += 1
-    assert count == 6
+    assert count == 7
 
 
 def test_files_exist():

@@ -220,22 +220,23 @@ def named_sizes(net: nn.Module) -> Iterator[Size]:
                 yield tuple(sides)
 
 
-def needed_divisor(net: nn.Module, taps: Sequence[Tap], channels: int) -> int:
+def needed_divisor(net: nn.Module, taps: Sequence[Tap], side: int, channels: int) -> int:
     """Find what the sides of a network's images must be multiples of.
 
     Necks that put an enlarged map on another want sizes that their
     training pipeline pads to, which no data preprocessor tells.
 
     Args:
-        net (nn.Module): A network that takes 64 x 64.
+        net (nn.Module): A network.
         taps (Sequence[Tap]): Layers that are wanted.
+        side (int): Height and width of images that it takes.
         channels (int): Channels of the images.
 
     Returns:
         int: A power of two; 1 where none up to 128 helps.
     """
     for divisor in (1, 2, 4, 8, 16, 32, 64, 128):
-        odd = 64 // divisor // 2 * 2 + 1
+        odd = side // divisor // 2 * 2 + 1
         try:
             probe_blank(net, taps, [(odd * divisor, (odd + 2) * divisor)], [channels])
         except TapUnreached:

@@ -152,7 +152,7 @@ class FrozenTeacher:
         elif seen.size == size:
             seen.features.share = tuple(a / b for a, b in zip(asked, size))
         if self.sizes.fixed is None and self.sizes.divisor == 1 and taps:
-            self.sizes.divisor = needed_divisor(self.net, taps, channels)
+            self.sizes.divisor = needed_divisor(self.net, taps, min(seen.size), channels)
         self.num_calls, self.clone, self.grids = seen.num_calls, seen.clone, seen.grids
         return seen
 

@@ -160,3 +160,19 @@ def test_names_are_the_plain_models(package, name, config, on_no_device):
     assert [n for n, _ in model.named_parameters() if n not in own] == [
         n for n, _ in plain.named_parameters()
     ]
+
+
+def test_single_stage_weights_load_into_a_two_stage_student(on_no_device):
+    """mmdet renames their keys while loading."""
+    root = Path(pytest.importorskip('mmdet').__file__).parent / '.mim' / 'configs'
+    student = Config.fromfile(root / '_base_/models/faster-rcnn_r50_fpn.py').model
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(dict(type='KnowledgeDistiller', student=student))
+    state = {
+        key.replace('rpn_head', 'bbox_head'): value
+        for key, value in model.state_dict().items()
+        if not key.startswith('roi_head')
+    }
+    keys = model.load_state_dict(state, strict=False)
+    assert not keys.unexpected_keys
+    assert keys.missing_keys and all(key.startswith('roi_head') for key in keys.missing_keys)

@@ -130,6 +130,20 @@ def test_levels_are_split_by_the_models_own_shapes(level, size):
     torch.testing.assert_close(found.flatten(2).transpose(1, 2), parts[level])
 
 
+def test_levels_of_images_of_every_size():
+    model = distilled(None, dict(levels=2, told=True, extra=2), [(2, 'block[1]')])
+    ((_, tap),) = model.bound[0].taps
+    ((_, layout),) = model.bound[0]._layouts
+    samples = toy_batch(model, 1)['data_samples']
+    for height in range(16, 72, 5):
+        for width in range(16, 72, 3):
+            features = model.teacher(torch.rand(1, 3, height, width), samples, [tap])
+            (level,) = features.maps(tap, layout)
+            assert level.shape == (1, 12, height // 16, width // 16)
+            last = features[tap][0][:, -(height // 16) * (width // 16) :]
+            assert torch.equal(level.flatten(2).transpose(1, 2), last)
+
+
 @pytest.mark.parametrize(
     'student, teacher, pairs, message',
     [

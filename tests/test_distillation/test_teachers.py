@@ -254,8 +254,8 @@ def test_the_teachers_own_padding(named):
 
 def test_needed_divisor():
     net = MODELS.build(dict(type='Pyramid')).eval()
-    assert needed_divisor(net, [Tap('top')], 3) == 8
-    assert needed_divisor(net, [Tap('backbone', index=0)], 3) == 1  # ends before the neck
+    assert needed_divisor(net, [Tap('top')], 64, 3) == 8
+    assert needed_divisor(net, [Tap('backbone', index=0)], 64, 3) == 1  # ends before the neck
 
 
 def test_padding_of_mmyolos_samples():
