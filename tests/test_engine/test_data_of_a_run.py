@@ -255,6 +255,21 @@ def test_misspelt_class_of_a_voc_set(tmp_path, said):
     assert "2 are named 'Sheap'" in line
 
 
+@pytest.mark.parametrize('kind', ['train', 'val'])
+def test_only_class_of_a_voc_set_is_misspelt(tmp_path, said, kind):
+    dataset = make_voc(tmp_path / 'voc', [[('Sheap', 9, 9, 30, 30)]], ('sheep',))
+    run(**{kind: dict(dataset=dataset)}, heads=1)
+    assert f"No box of the {kind} dataset is of class 'sheep'" in said[0]
+
+
+def test_stuff_has_no_boxes(coco, said):
+    loader = tiny_dataloader(coco, classes=(*CLASSES, 'sky'))
+    edit(coco, lambda c: c['categories'].append(dict(id=4, name='sky')))
+    loader['dataset']['metainfo']['thing_classes'] = CLASSES
+    run(loader, heads=4)
+    assert said == []
+
+
 def test_class_without_an_object(coco, said):
     edit(coco, lambda c: c['categories'].append(dict(id=4, name='star')))
     run(tiny_dataloader(coco, classes=(*CLASSES, 'star')), heads=4)
@@ -330,10 +345,11 @@ def test_empty_box_of_a_voc_set(tmp_path, said):
     dataset = make_voc(tmp_path / 'voc', [[('cow', 5, 5, 30, 30), ('cow', 9, 9, 9, 9)]], ('cow',))
     run(dict(dataset=dataset), heads=1)
     assert 'a box has no area (box 2 of image 0 ' in said[0] and '0.xml' in said[0]
+    model = dict(train_cfg=dict(rcnn=dict(sampler=dict(add_gt_as_proposals=True))))
     with pytest.raises(ValueError, match='its loss is NaN.*box 2 of image 0 .*FilterAnnotations'):
-        run(dict(dataset=dataset), heads=1, model_cfg=dict(roi_head={}))
+        run(dict(dataset=dataset), heads=1, model_cfg=model)
     dataset['pipeline'] += [dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1))]
-    run(dict(dataset=dataset), heads=1, model_cfg=dict(roi_head={}))
+    run(dict(dataset=dataset), heads=1, model_cfg=model)
 
 
 def test_empty_image(coco, tmp_path):

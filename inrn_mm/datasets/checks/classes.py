@@ -214,29 +214,39 @@ def check_absent(kind: str, datasets: Sequence, counts: Mapping[int, int], found
         counts (Mapping[int, int]): Label to number of its objects.
         found (Findings): Added to.
     """
-    classes = label_names(datasets[0]) if datasets else None
-    absent = [name for i, name in enumerate(classes or []) if not counts.get(i)]
-    if not absent:
-        return
+    classes = (label_names(datasets[0]) if datasets else None) or []
+    absent = [name for i, name in enumerate(classes) if not counts.get(i)]
     for dataset in datasets:
-        if not hasattr(dataset, 'ann_subdir'):  # no VOC-style set
-            continue
-        names = read_voc_names(dataset)
-        for name in list(absent):
-            meant = closest(name, [str(n) for n in names if n not in classes])
-            if meant:
-                absent.remove(name)
-                found.add(
-                    'error',
-                    f'No box of the {kind} dataset is of class {name!r}, and {names[meant]} are '
-                    f'named {meant!r}, which is no class: they are left out',
-                    'write both alike in metainfo.classes and in the XML files',
-                    dataset.ann_file,
-                )
-    if absent:
+        # stuff has no boxes
+        things = dataset.metainfo.get('thing_classes')
+        absent = [name for name in absent if not things or name in things]
+        if absent and hasattr(dataset, 'ann_subdir'):  # a VOC-style set
+            absent = _find_misspelt(kind, dataset, absent, found)
+    # what is learned without labels has none, and an evaluation may have a part
+    if absent and counts and kind == 'train':
         found.add(
             'warning',
             f'{len(absent)} of the {len(classes)} classes have no object in the {kind} dataset '
             f'({few(absent)})',
             'correct metainfo.classes, if they are not missing on purpose',
         )
+
+
+def _find_misspelt(kind: str, dataset, absent: list[str], found: Findings) -> list[str]:
+    """Look for absent classes in the XML files; those not found are returned."""
+    names = read_voc_names(dataset)
+    others = [str(name) for name in names if name not in dataset.metainfo['classes']]
+    left = []
+    for name in absent:
+        meant = closest(name, others)
+        if not meant:
+            left.append(name)
+            continue
+        found.add(
+            'error',
+            f'No box of the {kind} dataset is of class {name!r}, and {names[meant]} are '
+            f'named {meant!r}, which is no class: they are left out',
+            'write both alike in metainfo.classes and in the XML files',
+            dataset.ann_file,
+        )
+    return left

@@ -67,7 +67,7 @@ def read_records(dataset, indices: Iterable[int] | None = None) -> Iterator[Reco
         size = (info['width'], info['height']) if info.get('width') else None
         objects = [i for i in info.get('instances') or [] if isinstance(i, dict) and 'bbox' in i]
         labels = [i.get('bbox_label', 0) for i in objects]
-        if 'gt_label' in info:
+        if isinstance(info.get('gt_label'), (int, np.integer, np.ndarray, list, tuple)):
             labels = np.atleast_1d(info['gt_label']).tolist()
         yield Record(
             index,
@@ -109,9 +109,8 @@ def _tell_box(fault: str, usage: Usage, file: str, item: str, found: Findings) -
     cure = BOX_CURES[fault]
     if fault not in (NOT_FINITE, INVERTED, EMPTY, OUTSIDE):
         found.add('note' if fault == BEYOND else 'warning', fault, cure, file, item)
-    elif usage.roi and not usage.boxes_filtered:
-        # the offsets of such a box are logarithms of zero, and RoIAlign refuses
-        # those of negative sides
+    elif fault == EMPTY and usage.roi and not usage.boxes_filtered:
+        # such a box is a proposal for itself, and its offsets are log(0 / 0)
         text = f'{fault}, which ends the training of a RoI head (its loss is NaN)'
         cure += ', or add dict(type="FilterAnnotations", min_gt_bbox_wh=(1, 1)) to the pipeline'
         found.add('fatal', text, cure, file, item)

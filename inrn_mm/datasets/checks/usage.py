@@ -21,8 +21,8 @@ class Usage:
         segm (bool): Masks are evaluated. Defaults to False.
         boxes_filtered (bool): The pipeline leaves out boxes that are too
             small. Defaults to False.
-        roi (bool): The network has a RoI head, whose loss is NaN for a box
-            without an area. Defaults to False.
+        roi (bool): The network takes boxes for proposals, and the loss of its
+            RoI head is NaN for one without an area. Defaults to False.
     """
 
     masks: bool = False
@@ -114,7 +114,7 @@ def loader_usage(cfg, kind: str) -> Usage:
         bitmaps=any(step.get('poly2mask', True) for step in loaders),
         segm=not train and 'segm' in asked_metrics(cfg.get(f'{kind}_evaluator')),
         boxes_filtered=any(type_name(step) in FILTERS for step in steps),
-        roi=train and any('roi_head' in part for part in _dicts(model)),
+        roi=train and any(part.get('add_gt_as_proposals') for part in _dicts(model)),
     )
 
 

@@ -63,8 +63,7 @@ def check_config(
         for checked in loaded:
             place = f'{checked.name} ({checked.dataset.ann_file})'
             names.append((place, label_names(checked.dataset)))
-        if kind == 'train':
-            check_absent(kind, datasets, count_labels(r for c in loaded for r in c.records), found)
+        check_absent(kind, datasets, count_labels(r for c in loaded for r in c.records), found)
         if datasets and len(datasets) == sum(checked.kind == kind for checked in sets):
             names.append(_check_evaluation(cfg, kind, datasets, found))
     check_same_labels([pair for pair in names if pair and pair[1]], found)

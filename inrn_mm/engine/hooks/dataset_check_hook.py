@@ -61,9 +61,7 @@ class DatasetCheckHook(Hook):
             names += [(f'{kind}_dataloader.dataset ({_file(d)})', label_names(d)) for d in datasets]
             counts = _check_sets(runner, kind, datasets, found)
             check_heads(kind, datasets, runner.model, counts, found)
-            if kind == 'train':
-                check_absent(kind, datasets, counts, found)
-                continue
+            check_absent(kind, datasets, counts, found)
             evaluator = getattr(loop, 'evaluator', None)
             # one of several sets has its own metric for each of them
             if evaluator is not None and not hasattr(evaluator, 'dataset_prefixes'):
