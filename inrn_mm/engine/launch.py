@@ -5,7 +5,6 @@ import argparse
 import contextlib
 import os.path as osp
 from collections.abc import Iterator
-from copy import deepcopy
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -17,22 +16,14 @@ from mmengine.runner import Runner
 
 from ..datasets.checks.explain import explain_failure
 from ..datasets.checks.paths import check_data_paths
-from ..datasets.checks.usage import leaf_configs, predicts_masks
 from ..ops import find_operators, log_operators
 from ..utils.config_types import init_scope, is_distiller, model_package, type_name
 from .checkpoints.reading import make_loading_safe
 from .devices import check_devices, end_group, init_cpu_group
 from .hooks.checkpoint_hook import find_last_checkpoint
+from .tta import augment_test
 
 HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
-# how the predictions for an image and its mirror image become one (mmdet's is
-# registered with mmengine)
-TTA_MODELS = dict(
-    mmdet=dict(
-        type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
-    ),
-    mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'),
-)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -310,52 +301,6 @@ def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: f
         hook.update(show=True, wait_time=wait_time)
     if show_dir:
         hook['out_dir' if classifier else 'test_out_dir'] = show_dir
-
-
-def augment_test(cfg: Config) -> None:
-    """Wrap the model for test-time augmentation.
-
-    Images are flipped, unless the config has a ``tta_model`` and
-    ``tta_pipeline`` of its own.
-
-    Args:
-        cfg (Config): Changed in place; all of the test dataloader's sets.
-
-    Raises:
-        ValueError: If mmdet cannot merge what the model predicts, or the
-            model is neither mmdet's nor mmpretrain's.
-    """
-    package = model_package(cfg)
-    tta_model = cfg.get('tta_model') or TTA_MODELS.get(package)
-    if tta_model is None:
-        raise ValueError('--tta needs a tta_model in the config: this model is none of mmdet.')
-    if type_name(tta_model) == 'DetTTAModel' and predicts_masks(cfg):
-        raise ValueError(
-            "mmdet's test-time augmentation merges boxes and no masks: leave out --tta, or name "
-            'a tta_model in the config that merges masks.'
-        )
-    for _, dataset in leaf_configs(cfg.test_dataloader.dataset, ''):
-        dataset.pipeline = cfg.get('tta_pipeline') or _flipped(dataset.pipeline, package)
-    cfg.model = ConfigDict(**deepcopy(tta_model), module=cfg.model)
-
-
-def _flipped(pipeline: list, package: str) -> list:
-    """Let a pipeline give each image twice, as it is and flipped."""
-    *pipeline, pack = deepcopy(pipeline)
-    flip = 'RandomFlip'
-    if package == 'mmdet':
-        flip = 'mmdet.RandomFlip'
-        pack.meta_keys = (
-            'img_id',
-            'img_path',
-            'ori_shape',
-            'img_shape',
-            'scale_factor',
-            'flip',
-            'flip_direction',
-        )
-    flips = [dict(type=flip, prob=prob) for prob in (1.0, 0.0)]
-    return [*pipeline, dict(type='TestTimeAug', transforms=[flips, [pack]])]
 
 
 def build_runner(cfg: Config) -> Runner:
