@@ -371,3 +371,18 @@ def test_image_that_is_cut_off(coco, tmp_path, said):
     file.write_bytes(file.read_bytes()[:-100])
     run(tiny_dataloader(coco))
     assert re.search(r'an image file is cut off.*image 3 .*0002\.png', said[0])
+
+
+def test_photograph_on_its_side(coco, tmp_path, said):
+    """Readers turn it by its EXIF data, so both sizes are right."""
+    from PIL import Image
+
+    file = tmp_path / 'coco' / 'images' / '0002.png'  # JPEG whatever its name
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (64, 80)).save(file, 'JPEG', exif=exif)
+    run(tiny_dataloader(coco))
+    assert said == []
+    Image.new('RGB', (64, 80)).save(file, 'JPEG')
+    run(tiny_dataloader(coco))
+    assert '0002.png is 64 x 80, not 80 x 64' in said[0]

@@ -104,7 +104,7 @@ def look_at_header(record: Record) -> Look:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of large images
             with Image.open(record.path) as image:
-                size, turned = image.size, image.getexif().get(ORIENTATION, 1) >= 5
+                size, turned = image.size, _may_be_turned(image)
         whole = _is_whole(record.path)
     except FileNotFoundError:
         return Look(record, 'fatal', 'an image file does not exist', 'add or remove it')
@@ -149,6 +149,13 @@ def look_at_pixels(record: Record, load: Callable[[dict], dict], backend_args=No
     if not _has_end(raw[:2], raw[-1024:]):
         return Look(record, *CUT_OFF, digest=digest)
     return Look(record, digest=digest)
+
+
+def _may_be_turned(image) -> bool:
+    """Tell whether readers may lay an image on its side."""
+    if image.format in ('JPEG', 'MPO'):
+        return image.getexif().get(ORIENTATION, 1) >= 5
+    return 'exif' in image.info  # for others, getexif decodes all of it
 
 
 def _is_whole(path: str) -> bool:
