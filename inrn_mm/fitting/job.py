@@ -85,7 +85,10 @@ def run_fit(job: FitJob) -> dict:
         write_settings(out, settings)
     stop = FitStopHook()
     runner.register_hook(stop)
-    runner.train()
+    try:
+        runner.train()
+    finally:
+        stop.release()
     metrics = dict(input=str(job.input), config=str(job.config), **figures_of(runner))
     if is_main_process():
         size = fitter.num_parameters

@@ -42,6 +42,7 @@ class FitProgressHook(Hook):
         )
         self.task = self.bar.add_task('', total=runner.max_iters, completed=runner.iter, shown='')
         self.bar.start()
+        self.bar.console.show_cursor(True)  # nobody would, after an error
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None

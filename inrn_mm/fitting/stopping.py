@@ -48,9 +48,14 @@ class FitStopHook(Hook):
             set_length(runner, runner.iter + 1)
 
     def after_train(self, runner) -> None:
-        """Listen no more."""
+        """Keep how far it came."""
         self.steps = runner.iter
-        self._restore()
+
+    def release(self) -> None:
+        """Give the signals back their meaning, however the training ended."""
+        for number, handler in self.earlier.items():
+            signal.signal(number, handler)
+        self.earlier = {}
 
     def exit_if_stopped(self, message: str) -> None:
         """End the program as one that a signal has ended.
@@ -67,10 +72,5 @@ class FitStopHook(Hook):
 
     def _receive(self, number: int, frame) -> None:
         self.received = number
-        self._restore()
+        self.release()
         print_log('Stopping after this step; what there is gets saved.', 'current')
-
-    def _restore(self) -> None:
-        for number, handler in self.earlier.items():
-            signal.signal(number, handler)
-        self.earlier = {}

@@ -13,6 +13,7 @@ from inrn_mm.fitting.files import to_rgb8, write_frames, write_image
 from inrn_mm.fitting.job import FIT, METRICS, write_json
 from inrn_mm.fitting.measure import Meter, open_fitter, pixels_of
 from inrn_mm.fitting.options import FitJob
+from inrn_mm.fitting.resize import resized
 from inrn_mm.fitting.settings import begun, clear, need_free, settings_of, write_settings
 from inrn_mm.fitting.signal import Signal
 
@@ -51,17 +52,16 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> dict[str, dict]:
         raise ValueError(
             f'{width} x {height} is not a multiple of {factor}: choose a --crop that is.'
         )
-    shrunk = target.array()[0]
-    shrunk = cv2.resize(shrunk, small[::-1], interpolation=cv2.INTER_AREA)
+    shrunk = resized(target.array()[0], small)
     source = out / 'small.png'
     _begin(job, out, ('small.png', *PICTURES), task='superres', factor=factor)
-    write_image(source, shrunk.reshape(*small, -1))
+    write_image(source, shrunk)
     fit_once(replace(job, input=str(source), size=None, crop=None, work_dir=str(out / FITTED)))
     fitter = open_fitter(read_fit(out / FITTED / FIT))
     pictures = {
         'fit': next(pixels_of(fitter, size=(height, width))),
         'Lanczos': cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LANCZOS4),
-        'bicubic': cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_CUBIC),
+        'bicubic': resized(shrunk, (height, width)),
     }
     return _judge(target, pictures, out)
 

@@ -14,6 +14,7 @@ from inrn_mm.fitting.job import FIT, METRICS, run_fit
 from inrn_mm.fitting.measure import open_fitter, pixels_of
 from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.plots import write_curves
+from inrn_mm.fitting.resize import resized
 from inrn_mm.fitting.settings import begun, settings_of
 from inrn_mm.fitting.signal import Signal, load_signal
 
@@ -207,11 +208,7 @@ def draw_grid(
     parts = max(len(boxes), 1)
     for i, (title, picture) in enumerate(pictures.items()):
         scale = width / picture.shape[1]
-        whole_picture = cv2.resize(
-            picture,
-            (width, round(picture.shape[0] * scale)),
-            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
-        )
+        whole_picture = resized(picture, (round(picture.shape[0] * scale), width)).copy()
         head = np.full((28, width, 3), 255, np.uint8)
         cv2.putText(
             head, title, (4, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA

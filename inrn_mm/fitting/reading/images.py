@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..memory import need_memory
 from . import tiff
-from .errors import UnreadableImage, readable
+from .checks import UnreadableImage, check_read, readable
 from .orientation import oriented
 from .rate import Timed, Timing, timing_of
 
@@ -157,29 +156,6 @@ def _opened(path: Path) -> Iterator:
             yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-
-
-def check_read(path: Path, size: tuple[int, int], channels: int, item: int) -> None:
-    """Refuse a file that cannot be held while it is read.
-
-    Args:
-        path (Path): The file.
-        size (tuple[int, int]): Its width and height.
-        channels (int): Its channels.
-        item (int): Bytes of one value.
-
-    Raises:
-        MemoryError: If it takes more than is free.
-    """
-    width, height = size
-    # Pillow has four bytes for a colour, and hands over two copies
-    channels = 1 if channels == 1 else 4
-    copies = 3 if item == 1 else 2
-    need_memory(
-        copies * width * height * channels * item,
-        f'Reading {path} ({width} x {height})',
-        'cut or shrink the file first, since --crop and --size begin with all of it',
-    )
 
 
 def _numbers(image) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import UnreadableImage
+from .checks import UnreadableImage, check_read
 from .orientation import oriented
 
 # Numbers of tags, and the value of one that is not there.
@@ -154,8 +154,6 @@ def read_deep(path: Path, number: int, page: Page) -> np.ndarray:
             RGBA.
     """
     import cv2
-
-    from .images import check_read
 
     tags = page.tags
     _need_known(path, tags)
