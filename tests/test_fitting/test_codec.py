@@ -15,7 +15,7 @@ from inrn_mm.fitting.codec import container, encode_fit, entropy, read_fit, writ
 from inrn_mm.fitting.codec.compact import plain_config
 from inrn_mm.fitting.codec.quantize import dequantize, num_steps, quantize
 from inrn_mm.fitting.signal import Signal
-from inrn_mm.utils.user_error import _raised_here
+from inrn_mm.utils.user_error import raised_here
 
 IMAGE = (1, 24, 32, 3)
 VIDEO = (4, 40, 64, 3)
@@ -332,7 +332,7 @@ def test_damages_below_a_right_checksum(name, bits, tmp_path):
         try:
             fit = read_fit(path)
         except ValueError as error:
-            assert _raised_here(error) is error and str(path) in str(error)
+            assert raised_here(error) is error and str(path) in str(error)
             refused += 1
         else:
             assert torch.isfinite(output(fit.net)).all()

@@ -12,6 +12,7 @@ from PIL import Image
 from inrn_mm.fitting import load_signal
 from inrn_mm.fitting.reading.orientation import oriented
 from inrn_mm.fitting.reading.rate import timing_of
+from inrn_mm.utils.user_error import raised_here
 
 rng = np.random.default_rng(0)
 
@@ -335,3 +336,33 @@ def test_gray_png_of_opencv(tmp_path):
     pixels = deep(4, 6, 4)
     cv2.imwrite(str(tmp_path / 'a.png'), pixels)
     np.testing.assert_array_equal(read(tmp_path / 'a.png'), pixels[..., [2, 1, 0, 3]])
+
+
+@pytest.mark.parametrize('name', ['a.png', 'b.png', 'a.tif', 'b.tif', 'a.gif', 'a.ppm', 'a.webp'])
+def test_damaged_images_end_in_a_sentence_or_in_pixels(tmp_path, name):
+    path = tmp_path / name
+    if name == 'b.png':
+        png(path, deep(12, 16, 3), 2, (b'eXIf', exif(6)))
+    elif name == 'a.tif':
+        tiff(path, deep(12, 16, 3), photometric='rgb', compression='zlib', orientation=6)
+    elif name == 'b.tif':
+        tiff(path, deep(3, 12, 16), photometric='minisblack', byteorder='>')
+    elif name == 'a.ppm':
+        path.write_bytes(b'P6 16 12 1023\n' + (deep(12, 16, 3) % 1024).astype('>u2').tobytes())
+    elif name == 'a.png':
+        Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).save(path)
+    else:
+        animation(path, [50] * 4)
+    content = path.read_bytes()
+    for trial in range(40):
+        data = bytearray(content)
+        if trial % 3:
+            for _ in range(rng.integers(1, 6)):
+                data[rng.integers(len(data))] = rng.integers(256)
+        else:
+            del data[rng.integers(len(data)) :]
+        path.write_bytes(data)
+        try:
+            assert load_signal(path).shape[3] in (1, 3, 4)
+        except (ValueError, MemoryError) as error:
+            assert raised_here(error) is error, error
