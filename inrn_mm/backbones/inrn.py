@@ -9,6 +9,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from ..layers import INReBlock
+from ..utils.checks import check_number, check_whole
 from .stage import Stage, Stem
 
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -122,7 +123,10 @@ class INRN(BaseModule):
         widths, depths = arch['widths'], arch['depths']
         self.num_stages = len(depths)
         self.out_indices = self._parse_indices(out_indices, self.num_stages)
-        if not -1 <= frozen_stages <= self.num_stages:
+        check_whole('in_channels', in_channels, least=1)
+        check_number('drop_path_rate', drop_path_rate, least=0, below=1)
+        check_whole('frozen_stages', frozen_stages, least=-1)
+        if frozen_stages > self.num_stages:
             raise ValueError(
                 f'frozen_stages={frozen_stages} does not exist: the network '
                 f'has {self.num_stages} stages (-1 freezes nothing, 0 the stem).'
@@ -289,12 +293,15 @@ class INRN(BaseModule):
                 "An arch dict needs 'widths' and 'depths' and may have "
                 f"'compression' and 'stem', got {sorted(arch)}."
             )
-        if len(arch['widths']) != len(arch['depths']):
+        widths, depths = arch['widths'], arch['depths']
+        if not len(widths) or len(widths) != len(depths):
             raise ValueError(
-                'An arch needs a width and a depth for each stage, got '
-                f'{len(arch["widths"])} widths and {len(arch["depths"])} '
-                'depths.'
+                'An arch needs a width and a depth for each stage, and a stage, got '
+                f'{len(widths)} widths and {len(depths)} depths.'
             )
+        for width, depth in zip(widths, depths):
+            check_whole('A width of an arch', width, least=2)  # stems halve it
+            check_whole('A depth of an arch', depth)
         return arch
 
     @staticmethod

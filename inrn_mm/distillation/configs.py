@@ -3,9 +3,10 @@
 import difflib
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
-from mmengine.hub import get_config
+from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
+
+from ..engine.run_config import read_config
 
 # of a teacher among several
 KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options')
@@ -65,17 +66,12 @@ def model_config(model: str | dict) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file has no ``model``.
+        ValueError: If the file cannot be read or has no ``model``, or there is
+            no such package.
     """
     if not isinstance(model, str):
         return ConfigDict(model)
-    try:
-        config = get_config(model) if '::' in model else Config.fromfile(model)
-    except (FileNotFoundError, OSError) as error:
-        raise FileNotFoundError(
-            f"There is no config '{model}': give the path of a config file, "
-            "or of one in a package as 'mmdet::path/below/configs.py'."
-        ) from error
+    config = read_config(model)
     if 'model' not in config:
         raise ValueError(f"The config '{model}' has no `model`.")
     cfg = config.model

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from mmengine.logging import MessageHub
 
+from ..utils.checks import check_number, check_whole
+
 
 class WeightSchedule:
     """Factor on a loss weight as a function of the training's progress.
@@ -46,10 +48,15 @@ class WeightSchedule:
     ) -> None:
         if decay_type not in ('linear', 'cosine'):
             raise ValueError(f"Unknown decay_type '{decay_type}': choose 'linear' or 'cosine'.")
-        if decay is not None and not (len(decay) == 2 and 0 <= decay[0] < decay[1]):
-            raise ValueError(f'decay must be (begin, end) with begin < end, got {decay}.')
-        if warmup < 0:
-            raise ValueError(f'warmup must not be negative, got {warmup}.')
+        check_whole('warmup', warmup)
+        check_number('final', final, least=0)
+        if stop is not None:
+            check_whole('stop', stop)
+        if decay is not None:
+            for value in decay:
+                check_whole('decay', value)
+            if len(decay) != 2 or decay[0] >= decay[1]:
+                raise ValueError(f'decay must be (begin, end) with begin < end, got {decay}.')
         self.warmup = warmup
         self.decay = decay
         self.decay_type = decay_type

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 Layer = int | str
 
 
+LAYER = re.compile(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?')
+
+
 class TapError(ValueError):
     """A layer that does not exist or gives no tensor."""
 
@@ -51,8 +54,8 @@ class Tap:
         """
         if isinstance(layer, int):
             return cls._parse_stage(layer, model)
-        match = re.fullmatch(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?', layer)
-        if match is None:
+        match = isinstance(layer, str) and LAYER.fullmatch(layer)
+        if not match:
             raise TapError(
                 f"Cannot read the layer '{layer}': write a module path such "
                 "as 'backbone.layer3', 'backbone[2]' for an item of a tuple "

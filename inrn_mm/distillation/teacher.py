@@ -11,7 +11,7 @@ from mmengine.model import ImgDataPreprocessor
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from ..engine.checkpoints.reading import load_state, load_weights
+from ..engine.checkpoints.reading import digest_of, load_state, load_weights
 from .acceleration import Acceleration
 from .configs import model_config
 from .inputs import InputAdapter, SizeAdapter
@@ -69,6 +69,7 @@ class FrozenTeacher:
         self.allow_random = allow_random
         self.allow_pickle = allow_pickle
         self.loaded = False
+        self.digest: str | None = None  # of the checkpoint's weights
         self.place: tuple[torch.device, torch.dtype] | None = None
         self.acceleration = Acceleration(**(options or {}))
         self.num_calls: dict[Tap, int] = {}
@@ -111,6 +112,7 @@ class FrozenTeacher:
         if self.checkpoint is not None:
             state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
             load_weights(self.net, state, source=self.checkpoint)
+            self.digest = digest_of(self.net.state_dict())
         elif self.allow_random:
             print_log(
                 'The teacher has no checkpoint: its weights are random.', 'current', logging.WARNING

@@ -1,7 +1,7 @@
 """What the tools add to mmengine's runner."""
 
 from ..utils.user_error import user_errors
-from .checkpoints import load_state, load_weights, make_loading_safe
+from .checkpoints import find_last_checkpoint, load_state, load_weights, make_loading_safe
 from .cpu_amp import CPUAmpOptimWrapper
 from .devices import CPUDistributedDataParallel
 from .fused_optimizers import FusedAdam, FusedAdamW
@@ -12,7 +12,6 @@ from .hooks import (
     EpochSeedHook,
     NonFiniteLossHook,
     TeacherCheckHook,
-    find_last_checkpoint,
 )
 
 __all__ = [

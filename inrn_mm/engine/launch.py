@@ -3,13 +3,11 @@
 
 import argparse
 import contextlib
-import os.path as osp
 from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object
-from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.registry import METRICS, RUNNERS
 from mmengine.runner import Runner
@@ -17,14 +15,12 @@ from mmengine.runner import Runner
 from ..datasets.checks.explain import explain_failure
 from ..datasets.checks.paths import check_data_paths
 from ..ops import find_operators, log_operators
-from ..utils.config_types import init_scope, is_distiller, model_package, type_name
-from .checkpoints.reading import make_loading_safe
-from .devices import check_devices, end_group, init_cpu_group
-from .hooks.checkpoint_hook import find_last_checkpoint
+from ..utils.config_types import init_scope, model_package, type_name
+from .checkpoints.resuming import find_last_checkpoint
+from .devices import end_group, init_cpu_group
+from .run_config import LOADERS, load_config
 from .tta import augment_test
-
-HOOKS_ADDED = ('NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from .work_dir import check_writable, work_dir_lock
 
 
 def train(args: argparse.Namespace) -> None:
@@ -39,8 +35,10 @@ def train(args: argparse.Namespace) -> None:
         ValueError: If ``auto_scale_lr`` does not know the config's batch size,
             or nothing is left of a dataset.
         FileNotFoundError: If the config or its data are not there.
-        RuntimeError: If ``amp`` needs other operators than those in use, or
-            there is no device for a process.
+        OSError: If nothing can be written into the work_dir.
+        RuntimeError: If ``amp`` needs other operators than those in use, there
+            is no device for a process, or another process trains in the
+            work_dir.
     """
     cfg = load_config(args)
     if args.no_validate:
@@ -59,13 +57,14 @@ def train(args: argparse.Namespace) -> None:
                 'for.'
             )
         cfg.auto_scale_lr.enable = True
-    resume_from(cfg, args.resume, args.allow_pickle)
     loaders = ['train_dataloader', 'val_dataloader']
     check_data_paths(cfg, loaders)
-    runner = build_runner(cfg)
-    with data_explained(cfg, loaders):
-        runner.train()
-    end_group(cfg.launcher)
+    with work_dir_lock(cfg.work_dir):
+        resume_from(cfg, args.resume, args.allow_pickle)
+        runner = build_runner(cfg)
+        with data_explained(cfg, loaders):
+            runner.train()
+        end_group(cfg.launcher)
 
 
 def test(args: argparse.Namespace) -> None:
@@ -95,9 +94,9 @@ def test(args: argparse.Namespace) -> None:
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
     if args.tta:
         augment_test(cfg)
-    cfg.custom_hooks.append(dict(type='CheckpointFitHook'))
     loaders = ['test_dataloader']
     check_data_paths(cfg, loaders)
+    check_writable(cfg.work_dir)
     runner = build_runner(cfg)
     with data_explained(cfg, loaders):
         if args.out:  # builds the dataset
@@ -127,68 +126,6 @@ def data_explained(cfg: Config, loaders: list[str]) -> Iterator[None]:
         if sentence is None:
             raise
         raise ValueError(sentence) from error
-
-
-def load_config(args: argparse.Namespace) -> Config:
-    """The config with what both tools change in it.
-
-    Args:
-        args (Namespace): With ``config``, ``work_dir``, ``cfg_options``,
-            ``launcher`` and ``allow_pickle``.
-
-    Returns:
-        Config: Ready for a runner. ``work_dir`` is, in this order, the
-        argument, the config's or ``work_dirs/`` and the config's name.
-
-    Raises:
-        FileNotFoundError: If there is no such config.
-    """
-    if not osp.isfile(args.config):
-        raise FileNotFoundError(f'The config {args.config} does not exist.')
-    check_devices()
-    make_loading_safe(args.allow_pickle)
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    if args.allow_pickle and is_distiller(cfg.get('model')):
-        cfg.model.allow_pickle = True  # of the teacher's checkpoint
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        name = osp.splitext(osp.basename(args.config))[0]
-        cfg.work_dir = osp.join('work_dirs', name)
-    for name in LOADERS:
-        # torch refuses persistent_workers without workers, as left behind by
-        # --cfg-options train_dataloader.num_workers=0
-        if cfg.get(name) and not cfg[name].get('num_workers'):
-            cfg[name].persistent_workers = False
-    add_hooks(cfg)
-    return cfg
-
-
-def add_hooks(cfg: Config) -> None:
-    """Add this package's hooks, in a way that the dumped config runs too.
-
-    Args:
-        cfg (Config): Changed in place. Hooks that it has stay as they are, but
-            for mmengine's CheckpointHook.
-    """
-    hooks = cfg.setdefault('default_hooks', ConfigDict())
-    saver = hooks.setdefault('checkpoint', ConfigDict(type='CheckpointHook', interval=1))
-    if saver and saver.type in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook):
-        saver.type = 'AtomicCheckpointHook'
-    custom = list(cfg.get('custom_hooks') or [])
-    present = {type_name(hook) for hook in custom}
-    added = list(HOOKS_ADDED)
-    if is_distiller(cfg.get('model')):
-        added.append('TeacherCheckHook')
-    cfg.custom_hooks = custom + [dict(type=hook) for hook in added if hook not in present]
-    custom_imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
-    imports = custom_imports.imports
-    imports = [imports] if isinstance(imports, str) else list(imports)
-    if 'inrn_mm' not in imports:
-        custom_imports.imports = [*imports, 'inrn_mm']
 
 
 def set_precision(cfg: Config, amp: bool) -> None:

@@ -8,7 +8,9 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from ..engine.launch import build_runner, load_config, resume_from, set_precision
+from ..engine.launch import build_runner, resume_from, set_precision
+from ..engine.run_config import load_config
+from ..engine.work_dir import work_dir_lock
 from ..utils.machine import describe
 from .codec import check_bits, read_fit, sparsity, write_fit
 from .codec.compact import plain_config
@@ -62,6 +64,8 @@ def run_fit(job: FitJob) -> dict:
         ValueError: If the input is unusable, an option wrong, or the fit to
             resume is of another input or has other settings.
         MemoryError: If the memory will not do.
+        RuntimeError: If another process writes into the work_dir.
+        OSError: If nothing can be written there.
     """
     check_bits(job.bits)
     out = Path(job.work_dir)
@@ -75,6 +79,13 @@ def run_fit(job: FitJob) -> dict:
     fresh = not begun or source.resolve() != out.resolve()
     if fresh and not job.force:
         need_free(out, PRODUCTS, 'go on with its fit by --resume, overwrite it with --force')
+    with work_dir_lock(out):
+        return _fit(job, cfg, settings, fresh)
+
+
+def _fit(job: FitJob, cfg: Config, settings: dict, fresh: bool) -> dict:
+    """What :func:`run_fit` does once the work_dir is this process's."""
+    out = Path(job.work_dir)
     runner = build_runner(cfg)
     fitter = fitter_of(runner)
     if fitter.signal.shape[0] > 1 and not job.save_frames:

@@ -9,6 +9,8 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..utils.checks import check_number, check_whole
+
 
 @MODELS.register_module()
 class INReBlock(BaseModule):
@@ -76,9 +78,13 @@ class INReBlock(BaseModule):
         from mmcv.cnn import ConvModule, build_activation_layer
         from mmcv.cnn.bricks import DropPath
 
-        out_channels = out_channels or in_channels
+        out_channels = in_channels if out_channels is None else out_channels
+        check_whole('in_channels', in_channels, least=1)
+        check_whole('out_channels', out_channels, least=1)
+        check_number('drop_path_rate', drop_path_rate, least=0, below=1)
+        check_whole('kernel_size', kernel_size, least=1)
         hidden_channels = _inner_channels(in_channels, compression, hidden_channels)
-        kinds = order.split('-')
+        kinds = order.split('-') if isinstance(order, str) else ()
         if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
             raise ValueError(
                 f"Unknown block order '{order}': join two or more of 'mlp' "
@@ -149,9 +155,11 @@ class INReBlock(BaseModule):
 
 def _inner_channels(channels: int, compression: float, hidden_channels: int | None) -> int:
     """Count the channels of a block's inner layers."""
-    if compression <= 0:
-        raise ValueError(f'compression must be positive, got {compression}.')
-    inner = round(channels / compression) if hidden_channels is None else hidden_channels
+    if hidden_channels is not None:
+        check_whole('hidden_channels', hidden_channels, least=1)
+        return hidden_channels
+    check_number('compression', compression, above=0)
+    inner = round(channels / compression)
     if inner < 1:
         raise ValueError(
             f'compression={compression} leaves no channel of '

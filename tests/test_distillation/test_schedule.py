@@ -88,7 +88,12 @@ def test_a_single_epoch_is_one(train_cfg, hub):
     [
         (dict(decay=(5, 5)), 'begin < end'),
         (dict(decay_type='step'), "Unknown decay_type 'step'"),
-        (dict(warmup=-1), 'must not be negative'),
+        (dict(warmup=-1), 'warmup must be a whole number of at least 0, got -1'),
+        (dict(decay=(0, math.nan)), 'decay must be a whole number'),
+        (dict(stop=-5), 'stop must be a whole number'),
+        (dict(stop=2.5), 'stop must be a whole number'),
+        (dict(final=math.nan), 'final must be a finite number at least 0, got nan'),
+        (dict(final=-1.0), 'final must be'),
     ],
 )
 def test_bad_arguments(kwargs, message):

@@ -13,7 +13,7 @@ from toys import ToyDataset, ToyModel, toy_batch, toy_config
 
 from inrn_mm.engine import TeacherCheckHook
 from inrn_mm.engine.hooks.teacher_check_hook import randomized
-from inrn_mm.engine.launch import add_hooks
+from inrn_mm.engine.run_config import add_hooks
 
 WIDTHS = (8, 12, 16)
 

@@ -9,7 +9,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from inrn_mm.engine import load_state, load_weights, make_loading_safe
-from inrn_mm.engine.checkpoints.reading import FORCE_SAFE
+from inrn_mm.engine.checkpoints.files import FORCE_SAFE, FORCE_UNSAFE, DamagedCheckpointError
 
 RAN = []
 
@@ -57,13 +57,15 @@ def test_mm_checkpoint_is_read_safely(tmp_path, unpickler):
         meta=dict(epoch=1, seed=np.int64(3), CLASSES=('a', 'b')),
         message_hub=dict(
             loss=HistoryBuffer([1.0, 2.0], [1, 1]),
-            infos=[np.float32(1), np.array(['x']), np.arange(3), np.bool_(1)],
+            infos=[np.float32(1), np.zeros((2, 3), '?'), np.arange(3), np.bool_(1)],
         ),
     )
     torch.save(content, tmp_path / 'a.pth')
     read = load_state(tmp_path / 'a.pth')
     assert read['meta'] == content['meta']
     assert read['message_hub']['loss'].mean() == 1.5
+    for one, other in zip(read['message_hub']['infos'], content['message_hub']['infos']):
+        assert type(one) is type(other) and one.dtype == other.dtype and (one == other).all()
 
 
 @pytest.mark.smoke
@@ -106,6 +108,78 @@ def test_allow_pickle_in_the_tools(hostile, safe_process):
     assert RAN
 
 
+@pytest.mark.parametrize('forged', ['dtype', 'ndarray', 'scalar', 'string'])
+def test_arrays_have_no_pointers_of_the_file(tmp_path, unpickler, forged):
+    """Object arrays of any bytes crash at an address that the file chooses."""
+
+    class Forged:
+        def __reduce__(self):
+            if forged == 'ndarray':
+                return np.ndarray, ((1,), 'O', b'\xaa' * 8)
+            if forged == 'string':
+                return np.dtype, ('U1', False, True), (3, '<', None, None, None, 8, 8, 63)
+            flags = (3, '|', None, None, None, -1, -1, 0)
+            if forged == 'scalar':
+                return np.dtype, ('V8', False, True), flags
+            return np.dtype, ('O8', False, True), flags
+
+    torch.save(dict(a=Forged()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'asks for .numpy\.(dtype|ndarray)'):
+        load_state(tmp_path / 'a.pth')
+
+
+def test_a_file_cannot_change_the_shared_dtypes(tmp_path, unpickler):
+
+    class Forged:
+        def __reduce__(self):
+            return np.dtype, ('f8', False, True), (3, '|', None, None, None, 1, 1, 63)
+
+    torch.save(dict(a=Forged()), tmp_path / 'a.pth')
+    assert load_state(tmp_path / 'a.pth')['a'] is np.dtype('f8')
+    assert np.dtype('f8').itemsize == 8 and not np.dtype('f8').hasobject
+
+
+def test_the_other_byte_order_is_not_misread(tmp_path):
+    torch.save(dict(a=np.arange(3, dtype='>f4')), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='other byte order'):
+        load_state(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('allow', [False, True])
+def test_the_environments_word_for_pickles_is_not_ours(hostile, safe_process, monkeypatch, allow):
+    """Users of the original mmengine set it, and torch refuses both."""
+    monkeypatch.setenv(FORCE_UNSAFE, '1')
+    good = hostile.with_name('good.pth')
+    torch.save(dict(a=torch.ones(2)), good)
+    assert load_state(good, allow_pickle=allow)['a'].sum() == 2
+    if not allow:
+        with pytest.raises(ValueError, match='could run any code'):
+            load_state(hostile)
+    make_loading_safe(allow)
+    assert load_state(good, allow_pickle=allow)['a'].sum() == 2
+    assert torch.load(good, weights_only=True)['a'].sum() == 2
+    assert not RAN
+
+
+def test_resuming_runs_no_config_of_the_file(tmp_path, safe_process):
+    """Runner.resume executes meta['config'] as a Python file."""
+    torch.save(dict(meta=dict(config='1 / 0', epoch=1)), tmp_path / 'a.pth')
+    make_loading_safe()
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))['meta'] == dict(epoch=1)
+
+
+def test_the_systems_trouble_is_not_called_damage(tmp_path, monkeypatch):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(a=torch.zeros(1)), path)
+
+    def fail(file, *args):
+        raise OSError(24, 'Too many open files')
+
+    monkeypatch.setattr('builtins.open', fail)
+    with pytest.raises(OSError, match=r'cannot be read \(Too many open files\).*may be good'):
+        load_state(path)
+
+
 def test_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r'no/such\.pth.*looked for.*download'):
         load_state('no/such.pth')
@@ -117,8 +191,43 @@ def test_truncated_file(tmp_path, keep):
     torch.save(dict(a=torch.zeros(1000)), path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):
+    with pytest.raises(RuntimeError, match='damaged, truncated or no PyTorch file'):
         load_state(path)
+
+
+@pytest.mark.parametrize('old', [False, True])
+def test_a_changed_byte_is_noticed_or_harmless(tmp_path, old):
+    path = tmp_path / 'a.pth'
+    weights = torch.arange(50.0)
+    content = dict(state_dict=dict(a=weights), meta=dict(epoch=1, name='x'), b=np.arange(4))
+    torch.save(content, path, _use_new_zipfile_serialization=not old)
+    data = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for place in generator.integers(len(data), size=300):
+        changed = bytearray(data)
+        changed[place] ^= 1 << generator.integers(8)
+        path.write_bytes(changed)
+        try:
+            read = load_state(path)
+        except DamagedCheckpointError as error:
+            assert '--allow-pickle' not in str(error)
+        except ValueError as error:  # a name that exists, of the unchecked old format
+            assert old and '--allow-pickle' in str(error)
+        else:
+            assert old or torch.equal(read['state_dict']['a'], weights)
+            assert old or (read['meta'] == content['meta'] and (read['b'] == content['b']).all())
+
+
+def test_a_checkpoint_without_checksums(tmp_path):
+    """Which torch writes when it is told to."""
+    if not hasattr(torch.serialization, 'set_crc32_options'):
+        pytest.skip('this torch always writes them')
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(dict(a=torch.ones(2)), tmp_path / 'a.pth')
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert load_state(tmp_path / 'a.pth')['a'].sum() == 2
 
 
 def test_trouble_of_the_device_is_not_the_files(tmp_path, monkeypatch):
@@ -134,43 +243,19 @@ def test_trouble_of_the_device_is_not_the_files(tmp_path, monkeypatch):
 
 def test_web_page_saved_as_checkpoint(tmp_path):
     (tmp_path / 'a.pth').write_text('<html>404 not found</html>')
-    with pytest.raises(RuntimeError, match='truncated or no PyTorch file'):
+    with pytest.raises(RuntimeError, match='damaged, truncated or no PyTorch file'):
         load_state(tmp_path / 'a.pth')
 
 
 def test_file_without_a_dict(tmp_path):
     torch.save([1], tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='holds a list, not a dict'):
+    with pytest.raises(DamagedCheckpointError, match='holds a list, not a dict'):
         load_state(tmp_path / 'a.pth')
 
 
 def test_unknown_zoo_model():
     with pytest.raises(ValueError, match='torchvision://nonesuch'):
         load_state('torchvision://nonesuch')
-
-
-def test_url_is_downloaded_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    calls = []
-
-    def download(url, path):
-        calls.append(url)
-        torch.save(dict(a=torch.ones(2)), path)
-
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
-    for _ in range(2):
-        assert load_state('https://host/x-1234abcd.pth?a=1')['a'].sum() == 2
-    assert calls == ['https://host/x-1234abcd.pth?a=1']
-    assert (tmp_path / 'checkpoints' / 'x-1234abcd.pth').is_file()
-
-
-def test_no_network_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    with pytest.raises(ConnectionError) as info:
-        load_state('http://127.0.0.1:1/x.pth')
-    message = str(info.value)
-    assert message.startswith('Cannot download http://127.0.0.1:1/x.pth')
-    assert f'put it at {tmp_path}/checkpoints/x.pth' in message
 
 
 def test_load_weights_strips_ddp_prefix():

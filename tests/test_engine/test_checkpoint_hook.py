@@ -1,5 +1,5 @@
+import errno
 import os
-import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub, MMLogger
 from torch import nn
 
 from inrn_mm.engine import AtomicCheckpointHook, find_last_checkpoint
-from inrn_mm.engine.hooks.checkpoint_hook import last_saved
+from inrn_mm.engine.checkpoints.resuming import last_saved
 
 
 class FakeRunner(SimpleNamespace):
@@ -29,28 +29,14 @@ class FakeRunner(SimpleNamespace):
         from mmengine.runner.checkpoint import save_checkpoint
 
         save_checkpoint(
-            dict(state_dict=self.model.state_dict()),
+            dict(
+                state_dict=self.model.state_dict(),
+                meta=dict(epoch=self.epoch, iter=self.iter),
+                message_hub={},
+            ),
             os.path.join(out_dir, filename),
             backend_args=backend_args,
         )
-
-
-def save(path):
-    torch.save(dict(state_dict=nn.Linear(1, 1).state_dict()), path)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A work_dir after three epochs."""
-    for epoch in (1, 2, 3):
-        save(tmp_path / f'epoch_{epoch}.pth')
-    save(tmp_path / 'best_coco_bbox_mAP_epoch_9.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
-    return tmp_path
 
 
 def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -67,6 +53,51 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b'old'
 
 
+def test_full_disk(tmp_path, monkeypatch):
+    """A sentence, the old file, and nothing half-written."""
+    runner = FakeRunner(tmp_path, 'full')
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
+    hook.before_train(runner)
+    hook.after_train_epoch(runner)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    runner.epoch = 1
+    with pytest.raises(OSError, match=r'epoch_2.pth .* cannot be written: No space .*--resume'):
+        hook.after_train_epoch(runner)
+    assert not list(tmp_path.glob('.*.part'))
+    assert find_last_checkpoint(tmp_path) == str(tmp_path / 'epoch_1.pth')
+
+
+@pytest.mark.parametrize('metrics', [['a'], ['a', 'b']])
+def test_the_best_goes_after_the_new_best_is_there(tmp_path, monkeypatch, metrics):
+    runner = FakeRunner(tmp_path, f'best of {len(metrics)}')
+    hook = AtomicCheckpointHook(interval=1, save_best=metrics, rule='greater')
+    hook.before_train(runner)
+
+    def validate(epoch, score):
+        runner.epoch = epoch
+        hook._save_best_checkpoint(runner, dict.fromkeys(metrics, score))
+
+    def best():
+        return sorted(path.name for path in tmp_path.glob('best_*'))
+
+    validate(1, 0.5)
+    first = [f'best_{metric}_epoch_1.pth' for metric in metrics]
+    assert best() == first
+    validate(2, 0.4)  # worse
+    assert best() == first
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'replace', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            validate(3, 0.6)
+    assert best() == first
+    validate(4, 0.7)
+    assert best() == [f'best_{metric}_epoch_4.pth' for metric in metrics]
+
+
 def test_old_checkpoint_goes_after_the_new_one_is_there(tmp_path, monkeypatch):
     runner = FakeRunner(tmp_path, 'keep_one')
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
@@ -80,7 +111,7 @@ def test_old_checkpoint_goes_after_the_new_one_is_there(tmp_path, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             hook.after_train_epoch(runner)
     assert find_last_checkpoint(tmp_path) == str(tmp_path / 'epoch_1.pth')
-    assert list(tmp_path.glob('.*.part'))
+    (tmp_path / '.epoch_2.pth.part').write_bytes(b'of a killed process')
 
     # as the resumed checkpoint has it
     runner.message_hub.update_info('keep_ckpt_ids', [1])
@@ -103,52 +134,14 @@ def test_saving_the_same_epoch_twice_keeps_it(tmp_path):
     assert names == ['epoch_2.pth', 'epoch_3.pth']
 
 
-def test_best_checkpoint_of_a_copied_run_stays_where_it_is(run, tmp_path):
+def test_best_checkpoint_of_a_copied_run_stays_where_it_is(tmp_path):
+    name = 'best_coco_bbox_mAP_epoch_9.pth'
     copy = tmp_path / 'copy'
     copy.mkdir()
+    for folder in (tmp_path, copy):
+        torch.save({}, folder / name)
     runner = FakeRunner(copy, 'best')
-    best = run / 'best_coco_bbox_mAP_epoch_9.pth'
-    runner.message_hub.update_info('best_ckpt', str(best))
+    runner.message_hub.update_info('best_ckpt', str(tmp_path / name))
     hook = AtomicCheckpointHook(save_best='coco/bbox_mAP', rule='greater')
     hook.before_train(runner)
-    assert hook.best_ckpt_path == str(copy / best.name)
-
-
-def test_resume_takes_the_last(run):
-    assert find_last_checkpoint(run) == str(run / 'epoch_3.pth')
-
-
-def test_unreadable_checkpoints_are_skipped(run):
-    truncate(run / 'epoch_3.pth')
-    assert find_last_checkpoint(run) == str(run / 'epoch_2.pth')
-
-
-def test_all_unreadable_is_an_error(run):
-    for path in run.glob('epoch_*.pth'):
-        truncate(path)
-    with pytest.raises(RuntimeError, match='None of the 3 checkpoints'):
-        find_last_checkpoint(run)
-
-
-def test_moved_and_copied_run(run, tmp_path):
-    copy = tmp_path / 'copy'
-    shutil.copytree(run, copy, ignore=lambda *_: ['copy'])
-    # the original is still there, and not meant
-    assert find_last_checkpoint(copy) == str(copy / 'epoch_3.pth')
-
-
-@pytest.mark.parametrize('content', ['', '/gone/epoch_7.pth'])
-def test_useless_pointer(run, content):
-    (run / 'last_checkpoint').write_text(content)
-    os.utime(run / 'epoch_3.pth', (2e9, 2e9))
-    assert find_last_checkpoint(run) == str(run / 'epoch_3.pth')
-
-
-def test_later_epochs_of_an_older_run_are_not_resumed(run):
-    save(run / 'epoch_12.pth')
-    truncate(run / 'epoch_3.pth')
-    assert find_last_checkpoint(run) == str(run / 'epoch_2.pth')
-
-
-def test_nothing_to_resume(tmp_path):
-    assert find_last_checkpoint(tmp_path) is None
+    assert hook.best_ckpt_path == str(copy / name)

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from inrn_mm.distillation import KnowledgeDistiller
-from inrn_mm.engine import launch
+from inrn_mm.engine import launch, run_config
 from inrn_mm.utils import config_types
 from inrn_mm.utils.config_types import is_distiller, model_package
 
@@ -32,11 +32,11 @@ def test_all_processes_start_from_one_checkpoint(monkeypatch):
 )
 def test_a_distiller_however_it_is_written(kind):
     cfg = Config(dict(model=dict(type=kind)))
-    launch.add_hooks(cfg)
+    run_config.add_hooks(cfg)
     assert cfg.custom_hooks[-1].type == 'TeacherCheckHook'
     own = dict(type='inrn_mm.TeacherCheckHook', num_batches=0)
     cfg.custom_hooks = [own]
-    launch.add_hooks(cfg)
+    run_config.add_hooks(cfg)
     assert [hook for hook in cfg.custom_hooks if 'TeacherCheck' in hook.type] == [own]
 
 

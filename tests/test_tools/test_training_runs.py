@@ -5,6 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+from tool_runs import ROOT
+
 from tools.studies import training_runs as queue
 from tools.studies.training_runs import Run, train_all
 
@@ -50,3 +53,29 @@ def test_time_up_ends_what_runs(tmp_path):
     assert train_all([run], max_minutes=0.02) == (0, True)
     assert time.monotonic() - begin < 30
     assert not run.read_record()['finished']
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tools.studies.training_runs import Run, train_all
+code = 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'
+train_all([Run(Path('a.py'), 0, [], Path(sys.argv[1]), [sys.executable, '-c', code])])
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='needs prctl')
+def test_trainings_end_with_a_killed_comparison(tmp_path):
+    """Else the same command starts them beside themselves."""
+    parent = subprocess.Popen([sys.executable, '-c', KILLED, str(tmp_path)], cwd=ROOT)
+    log = tmp_path / 'train.log'
+    while not (log.is_file() and log.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    child = int(log.read_text())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while Path(f'/proc/{child}').exists() and not zombie(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -241,14 +241,16 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # after parsing: these imports take seconds
+        from inrn_mm.engine.work_dir import work_dir_lock
         from tools.studies.training_runs import train_all
 
         runs = all_runs(args)
-        failed, late = train_all(
-            runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs)
-        )
-        print(f'\n{write_tables(args, runs, counted=True)}')
-    except ValueError as error:
+        with work_dir_lock(args.out, option='--out'):
+            failed, late = train_all(
+                runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs)
+            )
+            print(f'\n{write_tables(args, runs, counted=True)}')
+    except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')

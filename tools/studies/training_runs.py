@@ -1,12 +1,15 @@
 """A queue of trainings, each a process of its own, that can be stopped."""
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +20,9 @@ RECORD = 'run.json'  # in each run's folder
 LOG = 'train.log'  # beside it: what the process prints
 POLL = 0.2  # seconds between two looks at the running ones
 GRACE = 30  # seconds that a run has to end when it is told to
+# looked up here: between fork and exec little may be done
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == 'linux' else None
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -109,6 +115,8 @@ def train_all(
 
     Finished runs are left alone and interrupted ones go on. However this
     function ends, no process is left running; what the runs have saved stays.
+    On Linux that is so even if this process is killed; elsewhere the lock of
+    a run's work_dir keeps it from being started beside itself.
 
     Args:
         runs (Sequence[Run]): Of different folders.
@@ -205,9 +213,19 @@ def _start(run: Run, place: dict[str, str]) -> _Process | None:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=dict(os.environ, **place),
-            start_new_session=True,
-        )  # to be stopped with its children
+            start_new_session=True,  # to be stopped with its children
+            preexec_fn=partial(_end_with, os.getpid()),
+        )
     return _Process(run, record, popen, place, time.monotonic())
+
+
+def _end_with(parent: int) -> None:
+    """Let this process be told to end when its parent is killed. Not killed
+    itself: the launcher of a distributed run then ends the others."""
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was before the call
+            os._exit(1)
 
 
 def _stop(running: Sequence[_Process]) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...utils.checks import check_number
 from .base import DistillLoss
 from .shapes import require
 
@@ -45,6 +46,7 @@ class AttentionTransferLoss(DistillLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
+        check_number('power', power, above=0)
         self.power = power
 
     def build(

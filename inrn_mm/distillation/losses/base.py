@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...utils.checks import check_number
 from ..schedule import WeightSchedule
 from ..taps import Layer
 
@@ -43,7 +44,8 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             tokens are laid out as such and what is none is refused.
 
     Raises:
-        ValueError: If pairs are not pairs, or weights do not fit them.
+        ValueError: If pairs are not pairs, or weights do not fit them or are
+            not finite.
     """
 
     takes_maps = False
@@ -77,6 +79,8 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
                 f'{type(self).__name__} has {len(pairs)} pairs of layers but '
                 f'{len(weights)} weights; give one number or one for each.'
             )
+        for value in weights:
+            check_number('weight', value)
         self.weights = weights
         self.schedule = WeightSchedule(**(schedule or {}))
         self.teacher = teacher

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...utils.checks import check_number
 from .aligned import AlignedLoss
 
 
@@ -41,8 +42,7 @@ class ChannelWiseLoss(AlignedLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}.')
+        check_number('temperature', temperature, above=0)
         self.temperature = temperature
 
     def forward(

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.checks import check_number, check_whole
 from .base import DistillLoss
 from .shapes import require
 from .targets import class_labels
@@ -80,10 +81,12 @@ class ContrastiveLoss(DistillLoss):
         super().__init__(pairs, weight=weight, **kwargs)
         if negatives not in ('relax', 'exact'):
             raise ValueError(f"Unknown negatives '{negatives}': choose 'exact' or 'relax'.")
-        if num_samples < 2:
-            raise ValueError(
-                f'ContrastiveLoss needs two samples or more, got num_samples={num_samples}.'
-            )
+        check_whole('num_samples', num_samples, least=2)
+        check_whole('embed_dims', embed_dims, least=1)
+        check_whole('num_negatives', num_negatives, least=1)
+        check_number('temperature', temperature, above=0)
+        check_number('momentum', momentum, least=0, below=1)
+        check_number('max_memory', max_memory, above=0)
         self.num_samples = num_samples
         self.embed_dims = embed_dims
         self.num_negatives = num_negatives

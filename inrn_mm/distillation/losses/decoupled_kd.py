@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...utils.checks import check_number
 from .base import DistillLoss
 from .shapes import require, require_same_classes
 from .standardize import standardize
@@ -58,8 +59,9 @@ class DecoupledKDLoss(DistillLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}.')
+        check_number('temperature', temperature, above=0)
+        check_number('alpha', alpha)
+        check_number('beta', beta)
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature

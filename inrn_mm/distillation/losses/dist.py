@@ -6,6 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...utils.checks import check_number
 from .base import DistillLoss
 from .shapes import require, require_same_classes
 from .standardize import center
@@ -55,8 +56,9 @@ class DISTLoss(DistillLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}.')
+        check_number('temperature', temperature, above=0)
+        check_number('beta', beta)
+        check_number('gamma', gamma)
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature

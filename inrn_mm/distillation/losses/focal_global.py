@@ -6,6 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.checks import check_number
 from ..connectors import GlobalContext
 from .aligned import AlignedLoss
 from .targets import relative_boxes
@@ -65,8 +66,9 @@ class FocalGlobalLoss(AlignedLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}.')
+        check_number('temperature', temperature, above=0)
+        for name, factor in dict(alpha=alpha, beta=beta, gamma=gamma, lambda_=lambda_).items():
+            check_number(name, factor)
         self.temperature = temperature
         self.alpha = alpha
         self.beta = beta

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...utils.checks import check_number
 from .base import DistillLoss
 from .shapes import require_same_classes
 from .standardize import standardize
@@ -61,8 +62,7 @@ class LogitKDLoss(DistillLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}.')
+        check_number('temperature', temperature, above=0)
         self.temperature = temperature
         self.standardize = standardize
         self.use_sigmoid = use_sigmoid

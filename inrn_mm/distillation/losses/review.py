@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.checks import check_whole
 from .base import DistillLoss
 
 
@@ -41,7 +42,7 @@ class ReviewLoss(DistillLoss):
 
     Raises:
         ValueError: If a pair's layers are not both maps or both vectors, or
-            the pairs are not ordered.
+            the pairs are not ordered, or ``mid_channels`` is no width.
     """
 
     takes_maps = True
@@ -55,6 +56,8 @@ class ReviewLoss(DistillLoss):
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
+        if mid_channels is not None:
+            check_whole('mid_channels', mid_channels, least=1)
         self.mid_channels = mid_channels
         self.norm_cfg = norm_cfg
         self.fusions = nn.ModuleList()

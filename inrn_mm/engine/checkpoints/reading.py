@@ -6,29 +6,22 @@ beyond tensors, plain containers, numpy arrays and mmengine's log buffers
 unless the user says so.
 """
 
-import codecs
-import contextlib
+import hashlib
 import logging
 import os
-import pickle
 import re
-import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.parse import urlparse
 
-import numpy as np
 import torch
-from mmengine.dist import get_rank, is_distributed
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader, get_external_models, get_torchvision_models
 from torch import nn
 
-from .restricted_pickle import RestrictedPickle
+from .downloads import download
+from .files import FORCE_SAFE, FORCE_UNSAFE, read, unreadable
 
-FORCE_SAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 MODEL_ZOOS = {
     'torchvision://': get_torchvision_models,
     'modelzoo://': get_torchvision_models,
@@ -56,9 +49,10 @@ def load_state(filename: str | Path, map_location: str = 'cpu', allow_pickle: bo
     Raises:
         FileNotFoundError: If there is no such file.
         ConnectionError: If the URL cannot be downloaded.
-        RuntimeError: If the file is truncated or no checkpoint.
-        ValueError: If it needs unpickling that is not allowed, or has no
-            dict inside.
+        OSError: If the system does not let the file be read.
+        DamagedCheckpointError: If it is truncated, changed or no checkpoint.
+        RuntimeError: If a downloaded file is another than its name says.
+        ValueError: If it needs unpickling that is not allowed.
     """
     name = str(filename)
     for prefix, models in MODEL_ZOOS.items():
@@ -68,21 +62,16 @@ def load_state(filename: str | Path, map_location: str = 'cpu', allow_pickle: bo
                 raise ValueError(f"No model '{name}' is known to mmengine.")
             name = known[name[len(prefix) :]]
     if name.startswith(('http://', 'https://')):
-        path = _download(name)
+        path = download(name)
     else:
         path = Path(name).expanduser()
-        if not path.is_file():
+        if not _is_file(path):
             raise FileNotFoundError(
                 f'Checkpoint {name} does not exist (looked for '
                 f'{path.resolve()}): check the path, or train or download it '
                 'first.'
             )
-    checkpoint = _read(path, map_location, allow_pickle)
-    if not isinstance(checkpoint, dict):
-        raise ValueError(
-            f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}, not a dict.'
-        )
-    return checkpoint
+    return read(path, map_location, allow_pickle)
 
 
 def load_weights(
@@ -112,6 +101,77 @@ def load_weights(
     Raises:
         ValueError: If more than ``max_missing_ratio`` of them would.
     """
+    found = fit_weights(module, state, optional)
+    if not found.unset:
+        return []
+    message = found.describe(source)
+    if len(found.unset) > max_missing_ratio * found.total:
+        raise ValueError(
+            f'{message}; the checkpoint belongs to another architecture '
+            f'({len(found.unexpected)} of its weights found no place'
+            f'{_shorten(found.unexpected)}).'
+        )
+    print_log(f'{message}; they keep their initial values.', 'current', logging.WARNING)
+    return found.unset
+
+
+@dataclass
+class WeightFit:
+    """How weights fitted a network.
+
+    Args:
+        network (str): Its class's name.
+        total (int): Weights that the network has.
+        unset (list[str]): Those that kept their old values.
+        reshaped (list[str]): Of these, those given in another shape.
+        given (int): Weights that were given.
+        unexpected (list[str]): Of these, those without a place.
+    """
+
+    network: str
+    total: int
+    unset: list[str]
+    reshaped: list[str]
+    given: int
+    unexpected: list[str]
+
+    @property
+    def foreign(self) -> bool:
+        """bool: Whether most of the network and most of what was given stayed
+        without the other."""
+        placed = self.given - len(self.unexpected) - len(self.reshaped)
+        return 2 * len(self.unset) > self.total and 2 * placed < self.given
+
+    def describe(self, source: str) -> str:
+        """Say what is missing.
+
+        Args:
+            source (str): Where the weights came from.
+
+        Returns:
+            str: The beginning of a sentence.
+        """
+        named = {text.split()[0] for text in self.reshaped}
+        missing = [name for name in self.unset if name not in named]
+        return (
+            f'{len(self.unset)} of the {self.total} weights of {self.network} are '
+            f'not in {source}: {len(missing)} missing{_shorten(missing)}, '
+            f'{len(self.reshaped)} of another shape{_shorten(self.reshaped)}'
+        )
+
+
+def fit_weights(module: nn.Module, state: dict, optional: tuple[str, ...] = ()) -> WeightFit:
+    """Load the weights that fit, and tell which did.
+
+    Args:
+        module (nn.Module): Network to load into.
+        state (dict): See :func:`load_weights`.
+        optional (tuple[str]): Prefixes of weights that do not count.
+            Defaults to none.
+
+    Returns:
+        WeightFit: What fitted.
+    """
     own = module.state_dict()
     state = plain_state(state)
     reshaped = [
@@ -131,24 +191,14 @@ def load_weights(
     def counts(key: str) -> bool:
         return not key.endswith('num_batches_tracked') and not key.startswith(optional)
 
-    unset = [key for key in result.missing_keys if counts(key)]
-    total = sum(map(counts, own))
-    if not unset:
-        return []
-    missing = [key for key in unset if key not in state]
-    message = (
-        f'{len(unset)} of the {total} weights of {type(module).__name__} are '
-        f'not in {source}: {len(missing)} missing{_shorten(missing)}, '
-        f'{len(reshaped)} of another shape{_shorten(reshaped)}'
+    return WeightFit(
+        type(module).__name__,
+        total=sum(map(counts, own)),
+        unset=[key for key in result.missing_keys if counts(key)],
+        reshaped=reshaped,
+        given=len(state),
+        unexpected=result.unexpected_keys,
     )
-    if len(unset) > max_missing_ratio * total:
-        raise ValueError(
-            f'{message}; the checkpoint belongs to another architecture '
-            f'({len(result.unexpected_keys)} of its weights found no place'
-            f'{_shorten(result.unexpected_keys)}).'
-        )
-    print_log(f'{message}; they keep their initial values.', 'current', logging.WARNING)
-    return unset
 
 
 def plain_state(checkpoint: dict) -> OrderedDict:
@@ -165,6 +215,8 @@ def plain_state(checkpoint: dict) -> OrderedDict:
         ValueError: If there is no tensor in it.
     """
     state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, dict):
+        raise ValueError('The checkpoint has no weights in it.')
     plain = OrderedDict(
         (re.sub(r'^module\.', '', key), value)
         for key, value in state.items()
@@ -174,6 +226,22 @@ def plain_state(checkpoint: dict) -> OrderedDict:
         raise ValueError('The checkpoint has no weights in it.')
     plain._metadata = getattr(state, '_metadata', OrderedDict())
     return plain
+
+
+def digest_of(state: dict) -> str:
+    """A fingerprint of weights, whatever file they came from.
+
+    Args:
+        state (dict): Name to tensor.
+
+    Returns:
+        str: 16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def make_loading_safe(allow_pickle: bool = False) -> None:
@@ -191,133 +259,26 @@ def make_loading_safe(allow_pickle: bool = False) -> None:
     """
     if not allow_pickle:
         os.environ[FORCE_SAFE] = '1'
+        # set by many for the original mmengine; torch refuses both at once
+        os.environ.pop(FORCE_UNSAFE, None)
 
     def load_from_inrn_mm(filename, map_location='cpu', **_):
-        return load_state(filename, map_location, allow_pickle)
+        checkpoint = load_state(filename, map_location, allow_pickle)
+        if not allow_pickle and isinstance(checkpoint.get('meta'), dict):
+            # Runner.resume of mmengine 0.10 runs this text as a config file
+            checkpoint['meta'].pop('config', None)
+        return checkpoint
 
     CheckpointLoader.register_scheme(
         ['', 'http://', 'https://', *MODEL_ZOOS], load_from_inrn_mm, force=True
     )
 
 
-def _read(path: Path, map_location: str, allow_pickle: bool) -> object:
+def _is_file(path: Path) -> bool:
     try:
-        if allow_pickle:
-            with _without(FORCE_SAFE):
-                return torch.load(path, map_location, weights_only=False)
-        return _load_safely(path, map_location)
-    except pickle.UnpicklingError as error:
-        culprit = _unsafe_global(str(error))
-        if culprit is not None:
-            raise ValueError(
-                f'{path} asks for {culprit} while loading, which could run '
-                'any code, so it is refused: use another file, or, if you '
-                'trust this one, allow_pickle=True (--allow-pickle of the '
-                'tools).'
-            ) from None
-        raise _broken(path, error) from None
-    except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
-        if str(error).startswith('CUDA'):  # the device's trouble
-            raise
-        raise _broken(path, error) from None
-
-
-def _broken(path: Path, error: Exception) -> RuntimeError:
-    reason = str(error).split('WeightsUnpickler error: ')[-1]
-    reason = reason.strip().split('. ')[0].splitlines()
-    return RuntimeError(
-        f'{path} ({path.stat().st_size} bytes) cannot be read as a '
-        'checkpoint, it is truncated or no PyTorch file: delete it and get '
-        f'it again ({reason[0] if reason else type(error).__name__}).'
-    )
-
-
-def _unsafe_global(message: str) -> str | None:
-    """What the weights-only unpickler refused; None if it is not that."""
-    found = (
-        re.search(r'GLOBAL (\S+)', message)
-        or re.search(r'unrecognized function (.+?)(?: which|$|\n)', message)
-        or re.search(r'but got (.+)', message)
-    )
-    return found and f"'{found.group(1)}'"
-
-
-def _load_safely(path: Path, map_location: str) -> object:
-    """Load tensors, plain containers and what mm checkpoints have in ``meta``
-    and ``message_hub``."""
-    core = np.core if np.__version__.startswith('1.') else np._core
-    allowed: list[tuple[object, str]] = [
-        (HistoryBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
-        (np.ndarray, 'numpy.ndarray'),
-        (np.dtype, 'numpy.dtype'),
-        (_statistics_method, 'builtins.getattr'),
-        (codecs.encode, '_codecs.encode'),  # how bytes are written
-    ]
-    # numpy 1 wrote numpy.core, numpy 2 writes numpy._core
-    for function in (core.multiarray._reconstruct, core.multiarray.scalar):
-        allowed += [
-            (function, f'numpy.{module}.multiarray.{function.__name__}')
-            for module in ('core', '_core')
-        ]
-    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
-        # before torch 2.6 the weights-only unpickler takes no such list
-        with _without(FORCE_SAFE):
-            return torch.load(path, map_location, pickle_module=RestrictedPickle(allowed))
-    dtypes = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdFDSUO'}
-    with torch.serialization.safe_globals([*allowed, *dtypes]):
-        return torch.load(path, map_location, weights_only=True)
-
-
-def _statistics_method(owner: type, name: str) -> Callable:
-    """In place of the ``getattr`` by which log buffers name their methods."""
-    if owner is not HistoryBuffer or name.startswith('_'):
-        owner = getattr(owner, '__name__', type(owner).__name__)
-        raise pickle.UnpicklingError(f'GLOBAL {owner}.{name}')
-    return getattr(owner, name)
-
-
-@contextlib.contextmanager
-def _without(variable: str) -> Iterator[None]:
-    value = os.environ.pop(variable, None)
-    try:
-        yield
-    finally:
-        if value is not None:
-            os.environ[variable] = value
-
-
-def _download(url: str) -> Path:
-    """Fetch a URL into torch's hub folder; rank 0 first if distributed."""
-    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(url).path).name)
-    error = None
-    if get_rank() == 0:
-        error = _try_download(url, path)
-    if is_distributed():
-        torch.distributed.barrier()
-        if get_rank() > 0:  # another node, or rank 0 failed
-            error = _try_download(url, path)
-    if error is not None:
-        raise ConnectionError(
-            f'Cannot download {url} ({error}): download it where there is a '
-            f'network and put it at {path}, or give the path of a local file.'
-        )
-    return path
-
-
-def _try_download(url: str, path: Path) -> Exception | None:
-    if path.is_file():
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(30)
-    try:
-        # writes a temporary file and renames it at the end
-        torch.hub.download_url_to_file(url, str(path))
-    except (URLError, OSError, RuntimeError) as error:
-        return error
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return None
+        return path.is_file()
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _shorten(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Hooks of the runner, one file each."""
 
 from .checkpoint_fit_hook import CheckpointFitHook
-from .checkpoint_hook import AtomicCheckpointHook, find_last_checkpoint
+from .checkpoint_hook import AtomicCheckpointHook
 from .dataset_check_hook import DatasetCheckHook
 from .epoch_seed_hook import EpochSeedHook
 from .nonfinite_hook import NonFiniteLossHook
@@ -14,5 +14,4 @@ __all__ = [
     'EpochSeedHook',
     'NonFiniteLossHook',
     'TeacherCheckHook',
-    'find_last_checkpoint',
 ]

@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.structures import BaseDataElement
 
 from ...datasets.checks.explain import TOOL
-from .checkpoint_hook import last_saved
+from ..checkpoints.resuming import last_saved
 
 
 @HOOKS.register_module()

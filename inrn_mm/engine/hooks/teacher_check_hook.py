@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import HOOKS
 from torch import nn
@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.data import Dataset, IterableDataset
 
 OFF = "custom_hooks=[dict(type='TeacherCheckHook', num_batches=0)]"
+DIGESTS = 'teacher_digests'  # in the message hub
 DRAWS = 2  # of random weights: the best counts
 
 
@@ -29,6 +30,9 @@ class TeacherCheckHook(Hook):
     classes give a teacher whose features mean nothing, and the distilled
     training goes on without a word. Here the teacher's own loss on a few
     training samples, in eval mode, must be below that of random weights.
+
+    A resumed training must have the teachers that it began with: fingerprints
+    of their weights are in its checkpoints.
 
     The samples are taken from the dataset, not from the dataloader, and the
     random state is put back, so that the training is the one without the
@@ -46,7 +50,8 @@ class TeacherCheckHook(Hook):
             loss of random weights. Defaults to 0.9.
 
     Raises:
-        ValueError: If it is not, naming the checkpoint and both losses.
+        ValueError: If it is not, naming the checkpoint and both losses, or a
+            resumed training had another teacher.
     """
 
     priority = 'LOW'
@@ -65,6 +70,7 @@ class TeacherCheckHook(Hook):
             for name, teacher in getattr(model, 'teachers', {}).items()
             if teacher.loaded and teacher.checkpoint is not None
         }
+        compare_digests(runner.message_hub, teachers)
         dataset = runner.train_dataloader.dataset
         if (
             self.num_batches < 1
@@ -140,6 +146,28 @@ class TeacherCheckHook(Hook):
             torch.manual_seed(1 + draw)
             chance.append(score(randomized(teacher.net), teacher.convert, batches))
         return own, min(chance)
+
+
+def compare_digests(hub: MessageHub, teachers: dict) -> None:
+    """Keep fingerprints of the teachers in the checkpoints, and compare.
+
+    Args:
+        hub (MessageHub): The runner's; a resumed one has those of the run.
+        teachers (dict): Name to teacher.
+
+    Raises:
+        ValueError: If a resumed training had another teacher.
+    """
+    digests = {name: teacher.digest for name, teacher in teachers.items()}
+    for name, was in (hub.get_info(DIGESTS) or {}).items():
+        if digests.get(name, was) != was:
+            raise ValueError(
+                f"The teacher '{name}' is another than the training began with: "
+                f'{teachers[name].checkpoint} has other weights (fingerprint '
+                f'{digests[name]}, not {was}). Give the former file, or start anew, '
+                'from the weights of this training by load_from and without resume.'
+            )
+    hub.update_info(DIGESTS, digests)
 
 
 @torch.no_grad()

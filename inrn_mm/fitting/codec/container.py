@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...engine.hooks.checkpoint_hook import AtomicBackend
+from ...engine.checkpoints.writing import AtomicBackend
 
 MAGIC, VERSION = b'INRN', 1
 NUM_SECTIONS = 4

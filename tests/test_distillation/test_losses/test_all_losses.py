@@ -1,6 +1,7 @@
 """What holds for every registered distillation loss."""
 
 import copy
+import inspect
 import pprint
 
 import pytest
@@ -204,3 +205,27 @@ def test_in_the_distiller(cfg):
     assert len(losses) == 1 + len(cfg['pairs'])
     sum(losses.values()).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
+
+
+@each
+def test_numbers_that_mean_nothing_are_refused(cfg):
+    """A nan trains nothing, and says nothing."""
+    kind = MODELS.get(cfg['type'])
+    names = {'weight'} | {
+        name
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if 'float' in str(parameter.annotation)
+    }
+    for name in names:
+        for value in (float('nan'), float('inf')):
+            with pytest.raises(ValueError, match=f'{name} must be .* got {value}'):
+                MODELS.build(copy.deepcopy(dict(cfg, **{name: value})))
+    if 'temperature' in names:
+        with pytest.raises(ValueError, match='temperature must be .* above 0, got 0'):
+            MODELS.build(copy.deepcopy(dict(cfg, temperature=0)))
+
+
+@pytest.mark.parametrize('mid_channels', [0, -1, 2.5])
+def test_a_fusion_has_a_width(mid_channels):
+    with pytest.raises(ValueError, match='mid_channels must be a whole number of at least 1'):
+        MODELS.build(dict(type='ReviewLoss', pairs=MAPS, mid_channels=mid_channels))

@@ -265,7 +265,7 @@ def test_dense_maps_are_refused():
     'kwargs, message',
     [
         (dict(negatives='hard'), "Unknown negatives 'hard'"),
-        (dict(num_samples=1), 'two samples or more'),
+        (dict(num_samples=1), 'num_samples must be .* at least 2'),
     ],
 )
 def test_bad_arguments(kwargs, message):
