@@ -1,12 +1,14 @@
 """The classification configs, and short trainings with them."""
 
+import argparse
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
+import yaml
+from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
 from torch import nn
 
@@ -145,15 +147,26 @@ def test_plain_models_build(path, quick_init):
     scores = model(torch.zeros(1, 3, 32, 32))
     assert scores.shape == (1, classes)
     assert cfg.data_preprocessor.num_classes == classes
-    changed = len(path.stem.split('_')) == 3
-    if changed and 'modern' not in path.stem:
-        # an ablation is one change of the backbone
-        base = parsed(FOLDER / '{0}_{2}.py'.format(*path.stem.split('_')))
-        one, other = cfg.model.backbone, base.model.backbone
-        changed = [k for k in set(one) | set(other) if one.get(k) != other.get(k)]
-        assert len(changed) == 1
-        assert cfg.model.head == base.model.head
-        assert cfg.train_dataloader == base.train_dataloader
+
+
+PRESETS = yaml.safe_load((FOLDER / 'presets.yml').read_text())
+ABLATIONS = sorted({row for p in PRESETS['presets'].values() for row in p['configs'] if '+' in row})
+
+
+@pytest.mark.parametrize('row', ABLATIONS)
+def test_an_ablation_is_one_change_of_the_backbone(row, quick_init):
+    name, variant = row.split('+')
+    base = parsed(FOLDER / f'{name}.py')
+    cfg = deepcopy(base)
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    options = [f'model.{option}' for option in PRESETS['variants'][variant]]
+    cfg.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+    one, other = dict(cfg.model), dict(base.model)
+    one, other = one.pop('backbone'), other.pop('backbone')
+    changed = [k for k in set(one) | set(other) if one.get(k) != other.get(k)]
+    assert len(changed) == 1
+    assert build(cfg).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, cfg.model.head.num_classes)
 
 
 def test_imagenet_folder_comes_from_the_environment(monkeypatch):
@@ -176,7 +189,7 @@ def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
     """The other base for CIFAR-100, for those who want it."""
     monkeypatch.setenv('INRN_CIFAR100_ROOT', '/elsewhere')
     path = tmp_path / 'mine.py'
-    path.write_text("_base_ = 'inrn_mm::classification/_base_/cifar100_stock.py'\n")
+    path.write_text("_base_ = 'inrn_mm::_base_/datasets/cifar100_stock.py'\n")
     cfg = Config.fromfile(path)
     assert cfg.data_preprocessor.get('type') is None
     for split, size in (('train', 64), ('val', 500), ('test', 500)):

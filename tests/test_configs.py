@@ -1,5 +1,6 @@
-"""Every shipped config, and the metafiles about them."""
+"""Every shipped config, and the metafiles and pages about them."""
 
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,6 @@ ROOT = Path(__file__).parents[1]
 DETECTORS = sorted((ROOT / 'configs' / 'inrn').glob('*.py'))
 DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
 STUDENTS = sorted(set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
-CLASSIFIERS = sorted((ROOT / 'configs' / 'classification').glob('*.py'))
-FITS = sorted((ROOT / 'configs' / 'fitting').glob('*.py'))
 # schedules change nothing in the model, and these hold all students
 MODEL_CONFIGS = [p for p in DETECTORS if p.name.endswith('_kd_coco.py')]
 
@@ -195,24 +194,68 @@ def test_coco_folder_comes_from_the_environment(monkeypatch):
         assert evaluator.ann_file == '/elsewhere/annotations/instances_val2017.json'
 
 
-def test_metafile_lists_the_configs():
+def test_metafiles_say_what_has_weights():
+    """As mmengine and mim read them, which want all of these keys."""
+    from mmengine.config.utils import _get_cfg_metainfo
+
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    listed, collections = {}, {}
+    assert set(index['Import']) == {
+        str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('metafile.yml')
+    }
+    models = []
     for file in index['Import']:
         meta = yaml.safe_load((ROOT / file).read_text())
-        listed.update({m['Config']: m for m in meta['Models']})
-        collections.update({c['Name']: c for c in meta.get('Collections', ())})
-    paths = DETECTORS + DISTILLED + STUDENTS + CLASSIFIERS + FITS
-    names = {config: model['Name'] for config, model in listed.items()}
-    assert names == {str(p.relative_to(ROOT)): p.stem for p in paths}
-    # what a collection says is true of all its models
-    for path in paths:
-        model = listed[str(path.relative_to(ROOT))]
-        network = path.stem.split('_')['rcnn' in path.stem]
-        collection = collections[model['In Collection']]
-        assert (collection['Name'] == 'INRN') == network.startswith('inrn')
-        data = dict(collection['Metadata'], **model['Metadata'])
-        assert ('COCO' in data['Training Data']) == ('coco' in path.stem)
+        assert {m['In Collection'] for m in meta['Models']} == {
+            c['Name'] for c in meta['Collections']
+        }
+        models += meta['Models']
+    assert len({m['Name'] for m in models}) == len(models) > 0
+    for model in models:
+        path = ROOT / model['Config']
+        assert path.is_file() and path.stem == model['Name']
+        assert all(result['Metrics'] for result in model['Results'])
+        name = model['Config'].removeprefix('configs/')
+        assert _get_cfg_metainfo(str(ROOT / 'inrn_mm'), name) == model
+        # the weights are those that the students' teacher has
+        teacher = path.name.removesuffix('_coco.py') + '.py'
+        base = Config.fromfile(ROOT / 'configs/_base_/teachers' / teacher)
+        assert base.teacher == f'inrn_mm::{name}'
+        assert base.teacher_checkpoint == model['Weights']
+
+
+FOLDERS = ('inrn', 'distill', 'classification', 'fitting')
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_readme_of_a_folder_names_its_configs(folder):
+    """Each config by its name, or by the pattern that a row stands for."""
+    page = (ROOT / 'configs' / folder / 'README.md').read_text()
+    named = set()
+    for text in re.findall(r'`([^`\n]+)`', page):
+        named |= {name.removesuffix('.py') for name in braces(text)}
+    names = {p.stem for p in (ROOT / 'configs' / folder).glob('*.py')}
+    assert not names - named, 'not in the README'
+    # what looks like a config is one
+    like = {n for n in named if re.fullmatch(r'[a-z0-9.-]+(_[a-z0-9.-]+)*', n)}
+    like = {n for n in like if n.endswith(('_coco', '_cifar100', '_imagenet', '_image', '_video'))}
+    assert not like - names, 'not in the folder'
+
+
+def braces(text):
+    """Expand {a,b} as a shell does."""
+    match = re.search(r'\{([^{}]*)\}', text)
+    if match is None:
+        return [text]
+    words = match[1].split(',')
+    return [x for w in words for x in braces(text[: match.start()] + w + text[match.end() :])]
+
+
+def test_bases_are_in_their_rooms():
+    base = ROOT / 'configs' / '_base_'
+    rooms = {p.name for p in base.iterdir() if p.is_dir() and any(p.glob('*.py'))}
+    assert rooms == {'datasets', 'models', 'schedules', 'distillers', 'teachers'}
+    assert all(p.name.endswith('runtime.py') for p in base.glob('*.py'))
+    assert [p for p in (ROOT / 'configs').rglob('_base_') if any(p.rglob('*.py'))] == [base]
 
 
 def test_config_names_are_unique():

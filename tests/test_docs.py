@@ -27,9 +27,9 @@ ROWS = re.findall(r'`(\w+)` \|[^|]*\|[^|]*\| ([\d,]+) / ([\d,]+) \|', PAGE)
 
 
 def method_configs():
-    """The losses of configs/_base_, by class."""
+    """The losses of the detectors' bases, by class."""
     found = {}
-    for path in (ROOT / 'configs' / '_base_').glob('distill_*.py'):
+    for path in (ROOT / 'configs' / '_base_' / 'distillers').glob('*_coco.py'):
         for loss in Config.fromfile(path).distill.distill_losses:
             found[loss.type] = loss
     return found

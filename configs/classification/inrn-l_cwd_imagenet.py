@@ -1,8 +1,8 @@
 # INRN-L, distilled from ResNet-101 by CWD.
 _base_ = [
     './inrn-l_imagenet.py',
-    './_base_/cwd_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/cwd_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

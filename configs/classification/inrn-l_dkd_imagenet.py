@@ -1,8 +1,8 @@
 # INRN-L, distilled from ResNet-101 by DKD.
 _base_ = [
     './inrn-l_imagenet.py',
-    './_base_/dkd_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/dkd_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

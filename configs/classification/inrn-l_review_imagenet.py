@@ -1,8 +1,8 @@
 # INRN-L, distilled from ResNet-101 by ReviewKD.
 _base_ = [
     './inrn-l_imagenet.py',
-    './_base_/review_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/review_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

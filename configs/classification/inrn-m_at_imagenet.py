@@ -1,8 +1,8 @@
 # INRN-M, distilled from ResNet-101 by AT.
 _base_ = [
     './inrn-m_imagenet.py',
-    './_base_/at_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/at_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

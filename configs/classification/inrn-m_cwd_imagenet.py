@@ -1,8 +1,8 @@
 # INRN-M, distilled from ResNet-101 by CWD.
 _base_ = [
     './inrn-m_imagenet.py',
-    './_base_/cwd_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/cwd_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # INRN-M, distilled from ResNet-101 by FitNet.
 _base_ = [
     './inrn-m_imagenet.py',
-    './_base_/fitnet_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/fitnet_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # INRN-M, distilled from ResNet-101 by KD.
 _base_ = [
     './inrn-m_imagenet.py',
-    './_base_/kd_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/kd_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # INRN-M, distilled from ResNet-101 by ReviewKD.
 _base_ = [
     './inrn-m_imagenet.py',
-    './_base_/review_imagenet.py',
-    './_base_/teacher_resnet101_imagenet.py',
+    '../_base_/distillers/review_imagenet.py',
+    '../_base_/teachers/resnet101_imagenet.py',
 ]
 
 model = dict(

@@ -1,5 +1,9 @@
 # INRN-S, distilled from ResNet-32x4 by the paper (Eq. 4).
-_base_ = ['./inrn-s_cifar100.py', './_base_/inrn_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = [
+    './inrn-s_cifar100.py',
+    '../_base_/distillers/inrn_cifar100.py',
+    '../_base_/teachers/resnet32x4.py',
+]
 
 model = dict(
     _delete_=True,

@@ -1,5 +1,5 @@
 # INRN-S for CIFAR-100 with today's recipe.
-_base_ = ['./_base_/classifier_cifar100.py', './_base_/schedule_modern.py']
+_base_ = ['../_base_/models/classifier_cifar100.py', '../_base_/schedules/cifar100_modern.py']
 
 model = dict(
     backbone=dict(type='INRN', arch='s'),

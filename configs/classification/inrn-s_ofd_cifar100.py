@@ -1,6 +1,6 @@
 # INRN-S, distilled from ResNet-32x4 by OFD.
 # Before the last activation of each stage, with the paper's weight.
-_base_ = ['./inrn-s_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = ['./inrn-s_cifar100.py', '../_base_/teachers/resnet32x4.py']
 
 model = dict(
     _delete_=True,

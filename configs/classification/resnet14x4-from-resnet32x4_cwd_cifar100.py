@@ -1,5 +1,9 @@
 # ResNet-14x4, distilled from ResNet-32x4 by CWD.
-_base_ = ['./resnet14x4_cifar100.py', './_base_/cwd_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = [
+    './resnet14x4_cifar100.py',
+    '../_base_/distillers/cwd_cifar100.py',
+    '../_base_/teachers/resnet32x4.py',
+]
 
 model = dict(
     _delete_=True,

@@ -1,6 +1,6 @@
 # ResNet-14x4, distilled from ResNet-32x4 by OFD.
 # Before the last activation of each stage, with the paper's weight.
-_base_ = ['./resnet14x4_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = ['./resnet14x4_cifar100.py', '../_base_/teachers/resnet32x4.py']
 
 model = dict(
     _delete_=True,

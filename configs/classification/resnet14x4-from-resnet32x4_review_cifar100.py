@@ -1,7 +1,7 @@
 # ResNet-14x4, distilled from ResNet-32x4 by ReviewKD.
 # Stages after their last activation, the teacher's before it, and after
 # pooling, as in the published code; with warm-up.
-_base_ = ['./resnet14x4_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = ['./resnet14x4_cifar100.py', '../_base_/teachers/resnet32x4.py']
 
 model = dict(
     _delete_=True,

@@ -1,5 +1,9 @@
 # ResNet-20, distilled from ResNet-56 by the paper (Eq. 4).
-_base_ = ['./resnet20_cifar100.py', './_base_/inrn_cifar100.py', './_base_/teacher_resnet56.py']
+_base_ = [
+    './resnet20_cifar100.py',
+    '../_base_/distillers/inrn_cifar100.py',
+    '../_base_/teachers/resnet56.py',
+]
 
 model = dict(
     _delete_=True,

@@ -1,6 +1,6 @@
 # ResNet-20, distilled from ResNet-56 by OFD.
 # Before the last activation of each stage, with the paper's weight.
-_base_ = ['./resnet20_cifar100.py', './_base_/teacher_resnet56.py']
+_base_ = ['./resnet20_cifar100.py', '../_base_/teachers/resnet56.py']
 
 model = dict(
     _delete_=True,

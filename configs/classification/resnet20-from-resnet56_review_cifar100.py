@@ -1,7 +1,7 @@
 # ResNet-20, distilled from ResNet-56 by ReviewKD.
 # Stages after their last activation, the teacher's before it, and after
 # pooling, as in the published code; with warm-up.
-_base_ = ['./resnet20_cifar100.py', './_base_/teacher_resnet56.py']
+_base_ = ['./resnet20_cifar100.py', '../_base_/teachers/resnet56.py']
 
 model = dict(
     _delete_=True,

@@ -1,9 +1,9 @@
 # ResNet-50 for CIFAR-100, mmpretrain's.
 _base_ = [
     'mmpretrain::_base_/models/resnet50_cifar.py',
-    './_base_/cifar100.py',
-    './_base_/schedule_crd.py',
-    './_base_/runtime.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_crd.py',
+    '../_base_/classification_runtime.py',
 ]
 
 model = dict(head=dict(num_classes=100))

@@ -1,5 +1,9 @@
 # ResNet-8, distilled from ResNet-20 by KD.
-_base_ = ['./resnet8_cifar100.py', './_base_/kd_cifar100.py', './_base_/teacher_resnet20.py']
+_base_ = [
+    './resnet8_cifar100.py',
+    '../_base_/distillers/kd_cifar100.py',
+    '../_base_/teachers/resnet20.py',
+]
 
 model = dict(
     _delete_=True,

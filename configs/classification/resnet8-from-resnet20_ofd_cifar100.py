@@ -1,6 +1,6 @@
 # ResNet-8, distilled from ResNet-20 by OFD.
 # Before the last activation of each stage, with the paper's weight.
-_base_ = ['./resnet8_cifar100.py', './_base_/teacher_resnet20.py']
+_base_ = ['./resnet8_cifar100.py', '../_base_/teachers/resnet20.py']
 
 model = dict(
     _delete_=True,

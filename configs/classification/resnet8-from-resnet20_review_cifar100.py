@@ -1,7 +1,7 @@
 # ResNet-8, distilled from ResNet-20 by ReviewKD.
 # Stages after their last activation, the teacher's before it, and after
 # pooling, as in the published code; with warm-up.
-_base_ = ['./resnet8_cifar100.py', './_base_/teacher_resnet20.py']
+_base_ = ['./resnet8_cifar100.py', '../_base_/teachers/resnet20.py']
 
 model = dict(
     _delete_=True,

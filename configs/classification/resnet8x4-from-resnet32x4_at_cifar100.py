@@ -1,5 +1,9 @@
 # ResNet-8x4, distilled from ResNet-32x4 by AT.
-_base_ = ['./resnet8x4_cifar100.py', './_base_/at_cifar100.py', './_base_/teacher_resnet32x4.py']
+_base_ = [
+    './resnet8x4_cifar100.py',
+    '../_base_/distillers/at_cifar100.py',
+    '../_base_/teachers/resnet32x4.py',
+]
 
 model = dict(
     _delete_=True,

@@ -1,8 +1,8 @@
 # ResNet-8x4, distilled from ResNet-32x4 by FitNet.
 _base_ = [
     './resnet8x4_cifar100.py',
-    './_base_/fitnet_cifar100.py',
-    './_base_/teacher_resnet32x4.py',
+    '../_base_/distillers/fitnet_cifar100.py',
+    '../_base_/teachers/resnet32x4.py',
 ]
 
 model = dict(

@@ -1,5 +1,10 @@
 # The demo's student without a teacher: INRN-M, trained from scratch.
-_base_ = ['./_base_/faster-rcnn_narrow.py', './_base_/demo_detection.py']
+_base_ = [
+    '../_base_/models/demo_faster-rcnn.py',
+    '../_base_/datasets/demo_detection.py',
+    '../_base_/schedules/demo_detection.py',
+    '../_base_/demo_runtime.py',
+]
 
 model = dict(
     backbone=dict(_delete_=True, type='INRN', arch='m', norm_cfg=dict(type='BN')),

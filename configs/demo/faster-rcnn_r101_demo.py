@@ -1,5 +1,11 @@
 # The demo's teacher: ResNet101-FPN, trained from scratch.
-_base_ = ['./_base_/faster-rcnn_narrow.py', './_base_/demo_detection.py', './_base_/r101.py']
+_base_ = [
+    '../_base_/models/demo_faster-rcnn.py',
+    '../_base_/datasets/demo_detection.py',
+    '../_base_/schedules/demo_detection.py',
+    '../_base_/demo_runtime.py',
+    '../_base_/models/demo_r101.py',
+]
 
 model = _base_.r101
 max_epochs = 3

@@ -1,5 +1,9 @@
 # The classification demo's student without a teacher: INRN-S, from scratch.
-_base_ = './_base_/demo_digits.py'
+_base_ = [
+    '../_base_/datasets/demo_digits.py',
+    '../_base_/schedules/demo_digits.py',
+    '../_base_/digits_runtime.py',
+]
 
 model = dict(
     type='ImageClassifier',

@@ -1,5 +1,11 @@
 # The demo's teacher: ResNet101-FPN, trained from scratch.
-_base_ = ['./_base_/mask-rcnn_narrow.py', './_base_/demo_instance.py', './_base_/r101.py']
+_base_ = [
+    '../_base_/models/demo_mask-rcnn.py',
+    '../_base_/datasets/demo_instance.py',
+    '../_base_/schedules/demo_detection.py',
+    '../_base_/demo_runtime.py',
+    '../_base_/models/demo_r101.py',
+]
 
 model = _base_.r101
 max_epochs = 3

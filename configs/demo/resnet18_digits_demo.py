@@ -1,6 +1,10 @@
 # The classification demo's teacher: a narrow ResNet-18 of three stages. It
 # learns from all images of the pool, where the students see only some.
-_base_ = './_base_/demo_digits.py'
+_base_ = [
+    '../_base_/datasets/demo_digits.py',
+    '../_base_/schedules/demo_digits.py',
+    '../_base_/digits_runtime.py',
+]
 
 model = dict(
     type='ImageClassifier',

@@ -2,8 +2,8 @@
 # CWD.
 _base_ = [
     '../inrn/faster-rcnn_inrn-m_coco.py',
-    '../_base_/distill_cwd.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/cwd_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 model = dict(

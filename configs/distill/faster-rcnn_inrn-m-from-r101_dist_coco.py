@@ -2,8 +2,8 @@
 # DIST.
 _base_ = [
     '../inrn/faster-rcnn_inrn-m_coco.py',
-    '../_base_/distill_dist.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/dist_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 model = dict(

@@ -2,8 +2,8 @@
 # KD.
 _base_ = [
     '../inrn/faster-rcnn_inrn-m_coco.py',
-    '../_base_/distill_kd.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/kd_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 model = dict(

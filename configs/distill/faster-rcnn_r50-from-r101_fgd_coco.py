@@ -3,8 +3,8 @@
 # with another teacher_checkpoint, name it here, too.
 _base_ = [
     '../inrn/faster-rcnn_r50_coco.py',
-    '../_base_/distill_fgd.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/fgd_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 inherited = dict(type='Pretrained', checkpoint=_base_.teacher_checkpoint)

@@ -1,8 +1,8 @@
 # Faster R-CNN ResNet-50, distilled from ResNet101-FPN by MGD.
 _base_ = [
     '../inrn/faster-rcnn_r50_coco.py',
-    '../_base_/distill_mgd.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/mgd_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 model = dict(

@@ -1,5 +1,5 @@
 # GFL ResNet-50, distilled from ResNet101-FPN by CWD.
-_base_ = ['./gfl_r50_coco.py', '../_base_/distill_cwd.py', '../_base_/teacher_gfl_r101.py']
+_base_ = ['./gfl_r50_coco.py', '../_base_/distillers/cwd_coco.py', '../_base_/teachers/gfl_r101.py']
 
 model = dict(
     _delete_=True,

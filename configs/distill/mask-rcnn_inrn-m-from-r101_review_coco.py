@@ -2,8 +2,8 @@
 # ReviewKD.
 _base_ = [
     '../inrn/mask-rcnn_inrn-m_coco.py',
-    '../_base_/distill_review.py',
-    '../_base_/teacher_mask-rcnn_r101.py',
+    '../_base_/distillers/review_coco.py',
+    '../_base_/teachers/mask-rcnn_r101.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # Mask R-CNN ResNet-50, distilled from ResNet101-FPN by ReviewKD.
 _base_ = [
     '../inrn/mask-rcnn_r50_coco.py',
-    '../_base_/distill_review.py',
-    '../_base_/teacher_mask-rcnn_r101.py',
+    '../_base_/distillers/review_coco.py',
+    '../_base_/teachers/mask-rcnn_r101.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # RetinaNet ResNet-50, distilled from ResNet101-FPN by Eq. 3.
 _base_ = [
     './retinanet_r50_coco.py',
-    '../_base_/distill_stages.py',
-    '../_base_/teacher_retinanet_r101.py',
+    '../_base_/distillers/inrn_coco.py',
+    '../_base_/teachers/retinanet_r101.py',
 ]
 
 model = dict(

@@ -2,7 +2,12 @@
 # at several sizes instead of one sinusoidal embedding, L1 with SSIM and a
 # higher learning rate. 2.96 million parameters at 720 x
 # 1280, where it has not been trained yet.
-_base_ = './_base_/video.py'
+_base_ = [
+    '../_base_/models/signal_fitter.py',
+    '../_base_/datasets/signal.py',
+    '../_base_/schedules/fit_video.py',
+    '../_base_/fitting_runtime.py',
+]
 
 model = dict(
     net=dict(

@@ -1,6 +1,11 @@
 # INRe blocks on pixel coordinates (Fig. 1b), with as many frequencies as the
 # image's pixels tell apart.
-_base_ = './_base_/image.py'
+_base_ = [
+    '../_base_/models/signal_fitter.py',
+    '../_base_/datasets/signal.py',
+    '../_base_/schedules/fit_image.py',
+    '../_base_/fitting_runtime.py',
+]
 
 model = dict(
     net=dict(

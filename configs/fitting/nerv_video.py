@@ -1,6 +1,11 @@
 # NeRV-S: 3.2 million parameters at 720 x 1280, and the authors' recipe: swish,
 # i / T as the time, betas 0.5 and 0.999, a fifth of the training to warm up.
-_base_ = './_base_/video.py'
+_base_ = [
+    '../_base_/models/signal_fitter.py',
+    '../_base_/datasets/signal.py',
+    '../_base_/schedules/fit_video.py',
+    '../_base_/fitting_runtime.py',
+]
 
 model = dict(net=dict(type='NeRV', arch='s'), loss=dict(alpha=0.7, norm='l1'))
 optim_wrapper = dict(optimizer=dict(betas=(0.5, 0.999)))

@@ -1,5 +1,10 @@
 # SIREN with its paper's loss; 1e-4 there, for ten times the steps.
-_base_ = './_base_/image.py'
+_base_ = [
+    '../_base_/models/signal_fitter.py',
+    '../_base_/datasets/signal.py',
+    '../_base_/schedules/fit_image.py',
+    '../_base_/fitting_runtime.py',
+]
 
 model = dict(net=dict(type='SIREN', width=256, num_layers=3), loss=dict(alpha=1.0), tile=256)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))

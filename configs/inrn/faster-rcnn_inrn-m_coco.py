@@ -1,9 +1,9 @@
 # Faster R-CNN with INRN-M, from scratch.
 _base_ = [
     'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
-    '../_base_/coco_detection.py',
-    '../_base_/schedule_6x.py',
-    '../_base_/runtime.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/coco_6x.py',
+    '../_base_/default_runtime.py',
 ]
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)

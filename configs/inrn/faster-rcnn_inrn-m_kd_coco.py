@@ -1,8 +1,8 @@
 # Faster R-CNN with INRN-M, from scratch, distilled from ResNet101-FPN.
 _base_ = [
     './faster-rcnn_inrn-m_coco.py',
-    '../_base_/distill_stages.py',
-    '../_base_/teacher_faster-rcnn_r101.py',
+    '../_base_/distillers/inrn_coco.py',
+    '../_base_/teachers/faster-rcnn_r101.py',
 ]
 
 model = dict(

@@ -1,8 +1,8 @@
 # Mask R-CNN with INRN-M, from scratch, distilled from ResNet101-FPN.
 _base_ = [
     './mask-rcnn_inrn-m_coco.py',
-    '../_base_/distill_stages.py',
-    '../_base_/teacher_mask-rcnn_r101.py',
+    '../_base_/distillers/inrn_coco.py',
+    '../_base_/teachers/mask-rcnn_r101.py',
 ]
 
 model = dict(

@@ -30,6 +30,7 @@ class INRN(BaseModule):
     ``s``          32, 64, 128          2, 8, 2      0.5   conv3
     ``m``          64, 128, 256, 512    2, 2, 8, 2   2     conv7
     ``l``          128, 256, 512, 1024  2, 2, 8, 2   2     conv7
+    ``s-uniform``  as ``s``             4, 4, 4      0.5   conv3
     ``m-uniform``  as ``m``             4, 4, 3, 3   2     conv7
     ``l-uniform``  as ``l``             4, 4, 3, 3   2     conv7
     =============  ===================  ===========  ====  =======
@@ -88,6 +89,7 @@ class INRN(BaseModule):
         's': dict(widths=[32, 64, 128], depths=[2, 8, 2], compression=0.5, stem='conv3'),
         'm': dict(widths=[64, 128, 256, 512], depths=[2, 2, 8, 2]),
         'l': dict(widths=[128, 256, 512, 1024], depths=[2, 2, 8, 2]),
+        's-uniform': dict(widths=[32, 64, 128], depths=[4, 4, 4], compression=0.5, stem='conv3'),
         'm-uniform': dict(widths=[64, 128, 256, 512], depths=[4, 4, 3, 3]),
         'l-uniform': dict(widths=[128, 256, 512, 1024], depths=[4, 4, 3, 3]),
     }

@@ -35,7 +35,7 @@ def test_parameters_are_those_of_table_2(arch, compression, classes, paper):
     assert count(model) + head == pytest.approx(paper, rel=0.04)
 
 
-@pytest.mark.parametrize('arch', ['m', 'l'])
+@pytest.mark.parametrize('arch', ['s', 'm', 'l'])
 def test_both_stackings_have_the_same_number_of_blocks(arch):
     """Table 3, Before and After."""
     after, before = (INRN.arch_settings[name]['depths'] for name in (arch, f'{arch}-uniform'))

@@ -151,7 +151,7 @@ def config(tmp_path, net=FRAME, **train):
     frames.mkdir(parents=True)
     for i, frame in enumerate(video().array()):
         Image.fromarray(frame).save(frames / f'{i}.png')
-    cfg = Config.fromfile('configs/fitting/_base_/video.py')
+    cfg = Config.fromfile('configs/fitting/inrn_video.py')
     cfg.work_dir = str(tmp_path)
     cfg.model.update(net=net, signal=dict(path=str(frames)), log_interval=4)
     cfg.optim_wrapper.optimizer.lr = 0.01

@@ -8,16 +8,16 @@ import pytest
 from tool_runs import ROOT
 
 SIREN = """
-_base_ = '{root}/configs/fitting/_base_/image.py'
+_base_ = '{root}/configs/fitting/siren_image.py'
 model = dict(net=dict(type='SIREN', width=16, num_layers=1),
-             loss=dict(alpha=1.), log_interval=5)
+             tile=None, log_interval=5)
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 train_cfg = dict(max_iters=40, val_interval=10)
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=4))
 """
 NERV = """
-_base_ = '{root}/configs/fitting/_base_/video.py'
-model = dict(net=dict(type='NeRV', arch=4, min_width=4, stem_width=16))
+_base_ = '{root}/configs/fitting/inrn_video.py'
+model = dict(net=dict(_delete_=True, type='NeRV', arch=4, min_width=4, stem_width=16))
 train_cfg = dict(max_epochs=4, val_interval=2)
 """
 

@@ -249,19 +249,43 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
     import yaml
 
     folder = ROOT / 'configs' / 'classification'
-    presets = yaml.safe_load((folder / 'presets.yml').read_text())
+    file = yaml.safe_load((folder / 'presets.yml').read_text())
+    presets, used = file['presets'], set()
     assert set(presets) >= {'table2', 'table3', 'orders', 'act', 'norm', 'residual', 'compression'}
     for name, preset in presets.items():
         assert len(set(preset['configs'])) == len(preset['configs']) > 1
         assert set(preset.get('published', {})) <= set(preset['configs'])
         for config in preset['configs']:
-            assert (folder / f'{config}.py').is_file(), (name, config)
+            stem, *variant = config.split('+')
+            assert (folder / f'{stem}.py').is_file(), (name, config)
+            used.update(variant)
+    assert used == set(file['variants'])
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
     monkeypatch.setattr(sys, 'argv', [TOOL, '--preset', 'resnet56-resnet20'])
     args = tool['parse_args']()
-    assert args.baseline.stem == 'resnet20_cifar100'
+    assert args.baseline == 'resnet20_cifar100'
     assert args.metric == ['accuracy/top1', 'accuracy/top5']
     assert args.published['resnet20-from-resnet56_dkd_cifar100'] == 71.97
+
+
+def test_rows_of_an_ablation(monkeypatch, tmp_path):
+    """One config, each row in its own folder with its options."""
+    import runpy
+
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    argv = ['--preset', 'table2', '--student-options', 'head.num_classes=10']
+    argv += ['--cfg-options', 'train_cfg.max_epochs=1', '--out', str(tmp_path)]
+    monkeypatch.setattr(sys, 'argv', [TOOL, *argv])
+    args = tool['parse_args']()
+    flat, plain = tool['all_runs'](args)
+    assert args.baseline == flat.method == 'inrn-s_cifar100+flat'
+    assert plain.method == 'inrn-s_cifar100' and plain.config == flat.config
+    assert flat.folder == tmp_path / flat.method / 'seed0' != plain.folder
+    change = 'model.backbone.compression=1'
+    assert [o for o in flat.options if o not in plain.options] == [change]
+    assert change in flat.command and change not in plain.command
+    assert 'model.head.num_classes=10' in plain.command
+    assert flat.read_record()['method'] == flat.method
 
 
 def test_published_figures_stand_beside_ours(tmp_path):

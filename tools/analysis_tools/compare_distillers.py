@@ -11,6 +11,7 @@ belong together have names, see --preset.
 import argparse
 import signal
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -33,10 +34,34 @@ EXAMPLES = """examples:
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
+PRESETS = CONFIGS / 'presets.yml'
+
+
+@dataclass
+class Row:
+    """A row of the table.
+
+    Args:
+        config (Path): The config file.
+        name (str): The row's name, and that of its folder.
+        options (list[str]): ``KEY=VALUE`` of the student's model that the
+            config is changed by. Defaults to an empty list.
+    """
+
+    config: Path
+    name: str
+    options: list[str] = field(default_factory=list)
+
+
+def preset_row(name, variants):
+    """Find the row that a preset calls CONFIG or CONFIG+VARIANT."""
+    config, _, variant = name.partition('+')
+    return Row(CONFIGS / f'{config}.py', name, variants[variant] if variant else [])
 
 
 def parse_args():
-    presets = yaml.safe_load((CONFIGS / 'presets.yml').read_text())
+    file = yaml.safe_load(PRESETS.read_text())
+    presets, variants = file['presets'], file['variants']
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -115,26 +140,28 @@ def parse_args():
             'be given for runs on several GPUs each.'
         )
     args.published = {}
+    rows = [Row(config, config.stem) for config in args.configs]
     if args.preset:
         preset = presets[args.preset]
-        args.configs = [CONFIGS / f'{name}.py' for name in preset['configs']]
+        rows = [preset_row(name, variants) for name in preset['configs']]
         args.published = preset.get('published', {})
-        args.baseline = args.baseline or args.configs[0]
         args.metric = args.metric or ['accuracy/top1', 'accuracy/top5']
-    configs = [args.baseline] if args.baseline else []
-    args.configs = list(dict.fromkeys(configs + args.configs))
-    names = [config.stem for config in args.configs]
-    for config in args.configs:
-        if not config.is_file():
-            parser.error(f'The config {config} does not exist.')
-        if names.count(config.stem) > 1:
+    if args.baseline:
+        first = Row(args.baseline, args.baseline.stem)
+        rows = [first] + [row for row in rows if row != first]
+    args.rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
+    args.baseline = args.rows[0].name if args.baseline or args.preset else None
+    names = [row.name for row in args.rows]
+    for row in args.rows:
+        if not row.config.is_file():
+            parser.error(f'The config {row.config} does not exist.')
+        if names.count(row.name) > 1:
             parser.error(
-                f'Two configs are called {config.stem}: their runs '
-                'would share a folder; rename one.'
+                f'Two configs are called {row.name}: their runs would share a folder; rename one.'
             )
-    args.metric = args.metric or default_metric(args.configs[0])
+    args.metric = args.metric or default_metric(args.rows[0].config)
     args.seeds = list(dict.fromkeys(args.seeds))
-    args.options = {config: run_options(config, args) for config in args.configs}
+    args.options = {row.name: run_options(row, args) for row in args.rows}
     return args
 
 
@@ -150,18 +177,19 @@ def default_metric(config):
     return ['accuracy/top1' if package == 'mmpretrain' else 'coco/bbox_mAP']
 
 
-def run_options(config, args):
-    """All options of the runs of one config."""
+def run_options(row, args):
+    """All options of the runs of one row."""
     options = list(args.cfg_options)
-    if not args.student_options and not args.distill_options:
+    student_options = row.options + args.student_options
+    if not student_options and not args.distill_options:
         return options  # without reading the config
     from mmengine.config import Config
 
     from inrn_mm.utils.config_types import is_distiller
 
-    distilled = is_distiller(Config.fromfile(config).model)
+    distilled = is_distiller(Config.fromfile(row.config).model)
     model = 'model.student.' if distilled else 'model.'
-    options += [model + option for option in args.student_options]
+    options += [model + option for option in student_options]
     return options + (args.distill_options if distilled else [])
 
 
@@ -194,20 +222,17 @@ def count_parameters(config, options):
 
 
 def all_runs(args):
-    """A run for each config and seed."""
+    """List a run for each row and seed."""
     from tools.studies.training_runs import Run
 
     runs = []
     # seeds outside: a first table of all methods comes early
     for seed in args.seeds:
-        for config in args.configs:
-            folder = args.out / config.stem / f'seed{seed}'
-            options = args.options[config]
-            runs.append(
-                Run(
-                    config, seed, options, folder, command(config, folder, seed, options, args.gpus)
-                )
-            )
+        for row in args.rows:
+            folder = args.out / row.name / f'seed{seed}'
+            options = args.options[row.name]
+            argv = command(row.config, folder, seed, options, args.gpus)
+            runs.append(Run(row.config, seed, options, folder, argv, row.name))
     return runs
 
 
@@ -216,18 +241,19 @@ def write_tables(args, runs, counted=False):
     from tools.studies.training_comparison import draw, markdown, read_run, summarize, write_csv
 
     found, counts = [], {}
-    for run in sorted(runs, key=lambda run: args.configs.index(run.config)):
+    names = [row.name for row in args.rows]
+    for run in sorted(runs, key=lambda run: names.index(run.method)):
         record = run.read_record()
         if not record['finished']:
             continue
         if counted and 'added_params' not in record:
-            if run.config not in counts:
-                counts[run.config] = count_parameters(run.config, run.options)
-            run.write_record(dict(record, added_params=counts[run.config]))
+            if run.method not in counts:
+                counts[run.method] = count_parameters(run.config, run.options)
+            run.write_record(dict(record, added_params=counts[run.method]))
         found.append(read_run(run.folder, args.metric))
     if not found:
         return ''
-    rows = summarize(found, args.metric, args.baseline and args.baseline.stem, args.published)
+    rows = summarize(found, args.metric, args.baseline, args.published)
     table = markdown(rows, found)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')

@@ -30,13 +30,14 @@ class Run:
     """A training to be done: a config with a seed.
 
     Args:
-        config (Path): The config file; its stem is the method's name.
+        config (Path): The config file.
         seed (int): Of the training.
         options (list[str]): ``KEY=VALUE`` that the config is changed by.
         folder (Path): The work_dir, of this run alone.
         command (list[str]): The command line that trains, or goes on with
             what is in ``folder``. The seed and the options must be in it.
             Defaults to an empty list, for runs that are only read.
+        method (str): The name in the table. Defaults to ``''``, the config's.
     """
 
     config: Path
@@ -44,9 +45,13 @@ class Run:
     options: list[str]
     folder: Path
     command: list[str] = field(default_factory=list)
+    method: str = ''
+
+    def __post_init__(self) -> None:
+        self.method = self.method or self.config.stem
 
     def __str__(self) -> str:
-        return f'{self.config.stem}, seed {self.seed}'
+        return f'{self.method}, seed {self.seed}'
 
     def read_record(self) -> dict:
         """What is known of the run; a new record if it was never started.
@@ -62,7 +67,7 @@ class Run:
         path = self.folder / RECORD
         made_from = dict(config=str(self.config), seed=self.seed, options=self.options)
         if not path.is_file():
-            return dict(made_from, method=self.config.stem, finished=False, seconds=0, peak_rss=0)
+            return dict(made_from, method=self.method, finished=False, seconds=0, peak_rss=0)
         record = json.loads(path.read_text())
         for key, value in made_from.items():
             if record[key] != value:

@@ -1,5 +1,5 @@
 # OFD with the weight of its paper, for INRN-M and INRN-L.
-_base_ = '../../_base_/preactivations_inrn_r101.py'
+_base_ = './preactivations_inrn_r101.py'
 
 distill_losses = [
     dict(

@@ -1,4 +1,4 @@
-_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './narrow.py']
+_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './demo_narrow.py']
 
 model = _base_.narrow
 model.roi_head.mask_roi_extractor = dict(out_channels=64)

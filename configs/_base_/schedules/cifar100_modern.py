@@ -1,7 +1,7 @@
 # Today's recipe on CIFAR-100: warm-up and cosine, RandAugment and cutout, an
 # average of the weights, mixed precision (of bfloat16 without a GPU). Label
 # smoothing is the head's, see the models.
-_base_ = ['./cifar100.py', './runtime.py']
+_base_ = ['../datasets/cifar100.py', '../classification_runtime.py']
 
 data_preprocessor = dict(
     transforms=[

@@ -1,11 +1,6 @@
-# Data, schedule and runtime of the demo: minutes on two CPU cores. The set is
-# made by `python -m tools.demo.coco`; its folder is
+# The demo's set, made by `python -m tools.demo.coco`. Its folder is
 # work_dirs/demo/data or the environment's INRN_DEMO_ROOT.
-_base_ = [
-    '../../_base_/coco_detection.py',
-    'mmdet::_base_/schedules/schedule_1x.py',
-    '../../_base_/runtime.py',
-]
+_base_ = './coco_detection.py'
 
 data_root = '{{$INRN_DEMO_ROOT:work_dirs/demo/data}}'
 scale = (128, 128)
@@ -34,18 +29,3 @@ val_dataloader = dict(batch_size=10, num_workers=1, dataset=dict(pipeline=test_p
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/instances_val2017.json')
 test_evaluator = val_evaluator
-
-max_epochs = 2
-train_cfg = dict(max_epochs=max_epochs)
-optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='FusedAdamW', lr=0.002, weight_decay=0.05),
-    clip_grad=dict(max_norm=10),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=30),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),
-]
-default_hooks = dict(
-    logger=dict(interval=8, ignore_last=False), checkpoint=dict(max_keep_ckpts=1, save_best=None)
-)
-log_processor = dict(window_size=8)

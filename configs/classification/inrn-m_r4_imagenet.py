@@ -1,4 +1,0 @@
-# INRN-M. Compression 4.
-_base_ = './inrn-m_imagenet.py'
-
-model = dict(backbone=dict(compression=4))

@@ -1,4 +1,0 @@
-# INRN-S. Table 1: the convolution before the MLP layers.
-_base_ = './inrn-s_cifar100.py'
-
-model = dict(backbone=dict(order='conv-mlp-mlp'))
