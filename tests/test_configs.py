@@ -241,6 +241,21 @@ def test_readme_of_a_folder_names_its_configs(folder):
     assert not like - names, 'not in the folder'
 
 
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_figures_of_a_folder_are_those_of_the_docs(folder):
+    """Or of the zoo, which the metafile has; nothing is measured in a README."""
+    page = (ROOT / 'configs' / folder / 'README.md').read_text()
+    sources = ''.join(p.read_text() for p in (ROOT / 'docs').glob('*.md'))
+    sources += (ROOT / 'README.md').read_text()
+    sources += (ROOT / 'configs/inrn/metafile.yml').read_text()
+    rows = [line for line in page.splitlines() if line.startswith('| ')]
+    figures = re.findall(r'\d+(?:\.\d+)? ± [\d.]+|\d+\.\d+', '\n'.join(rows))
+    missing = [f for f in figures if not re.search(rf'(?<![\d.]){re.escape(f)}(?![\d.])', sources)]
+    assert not missing
+    for target in re.findall(r'\]\((?!http)([^)#]+)', page):
+        assert (ROOT / 'configs' / folder / target).exists(), target
+
+
 def braces(text):
     """Expand {a,b} as a shell does."""
     match = re.search(r'\{([^{}]*)\}', text)
