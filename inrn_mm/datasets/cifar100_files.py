@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,13 +87,15 @@ def _unpack(archive: Path, split: str) -> bytes:
     content = archive.read_bytes()
     _check(content, ARCHIVE, archive)
     with tarfile.open(fileobj=BytesIO(content)) as tar:
-        return tar.extractfile(f'{FOLDER}/{split}').read()
+        file = tar.extractfile(f'{FOLDER}/{split}')
+        assert file is not None  # a folder's would be, and the sum is checked
+        return file.read()
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Knows numpy's arrays and nothing else."""
 
-    def find_class(self, module: str, name: str) -> Callable:
+    def find_class(self, module: str, name: str) -> Any:
         if name == '_reconstruct' and module.endswith('core.multiarray'):
             # wherever this version of numpy has it
             return np.empty(0).__reduce__()[0]
@@ -150,7 +153,7 @@ def _alphabetical(path: Path, labels: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(names))[labels]
 
 
-def _read(path: Path, read: Callable) -> np.ndarray | None:
+def _read(path: Path, read: Callable) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'{path} is missing; copy the folder of sheets again.')
     try:

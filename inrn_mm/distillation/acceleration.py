@@ -55,7 +55,7 @@ class Acceleration:
             raise ValueError(
                 f"The teacher's dtype must be 'bfloat16', 'float16' or None, got {dtype!r}."
             )
-        self.compile = {} if compile is True else compile
+        self.compile: dict = compile if isinstance(compile, dict) else {}
         self.min_cosine = min_cosine
         wanted = dict(
             fold_bn=fold_bn, channels_last=channels_last, dtype=dtype, compile=compile is not False

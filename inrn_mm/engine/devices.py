@@ -60,7 +60,7 @@ def check_devices(processes: int = 1) -> str:
             f'PyTorch {torch.__version__} cannot use one: {why}. Repair that, '
             'or set CUDA_VISIBLE_DEVICES=-1 to use the CPU.'
         )
-    cores = os.cpu_count()
+    cores = os.cpu_count() or 1
     if processes > cores:
         raise RuntimeError(
             f'{processes} GPUs were asked for and there is none, and '

@@ -4,10 +4,10 @@ import torch
 from mmengine.registry import OPTIMIZERS
 
 
-class _Fused:
-    """The values are the plain optimizer's up to rounding.
+class _Fused(torch.optim.Optimizer):
+    """Asks the optimizer for its fused form; the values differ by rounding.
 
-    The plain ones go through memory a dozen times, which on a CPU can be most
+    The plain optimizers go through memory a dozen times, which on a CPU can be most
     of a training step. ``fused=True`` on a CPU takes torch 2.4.
     """
 

@@ -63,7 +63,12 @@ def ms_deform_attn_backward(
     inputs = [t.detach().requires_grad_() for t in (value, sampling_locations, attention_weights)]
     with torch.enable_grad():
         output = ms_deform_attn_forward(
-            inputs[0], value_spatial_shapes, value_level_start_index, *inputs[1:], im2col_step
+            inputs[0],
+            value_spatial_shapes,
+            value_level_start_index,
+            inputs[1],
+            inputs[2],
+            im2col_step,
         )
         found = torch.autograd.grad(output, inputs, grad_output)
     for grad, new in zip((grad_value, grad_sampling_loc, grad_attn_weight), found):

@@ -39,8 +39,9 @@ def read_choice() -> str | None:
 class StandInLoader(Loader):
     """Fill a module with the operators of this package."""
 
-    def create_module(self, spec: ModuleSpec) -> None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Leave it to Python to make an empty module."""
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         """Fill the module."""
@@ -88,7 +89,8 @@ class FallbackLoader(StandInLoader):
         global _refusal
         try:
             module = importlib.util.module_from_spec(self.found)
-            self.found.loader.exec_module(module)
+            if self.found.loader is not None:
+                self.found.loader.exec_module(module)
             _try(module)
             return module
         except (ImportError, OSError, RuntimeError) as error:  # built for another torch
@@ -121,14 +123,15 @@ class OperatorFinder(MetaPathFinder):
         if name != NAME:
             return None
         found = PathFinder.find_spec(name, path)
-        compiled = found is not None and isinstance(found.loader, ExtensionFileLoader)
+        if found is not None and not isinstance(found.loader, ExtensionFileLoader):
+            found = None
         choice = read_choice()
-        if choice == 'compiled' and not compiled:
+        if choice == 'compiled' and found is None:
             raise ImportError(
                 f'{VARIABLE}=compiled, but this mmcv has no compiled operators: install one that '
                 "has, or leave the variable unset to use torchvision's."
             )
-        if compiled and choice != 'torchvision':
+        if found is not None and choice != 'torchvision':
             return ModuleSpec(name, FallbackLoader(found), origin=found.origin)
         return ModuleSpec(name, StandInLoader(), origin=str(__package__))
 

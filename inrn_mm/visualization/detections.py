@@ -1,6 +1,7 @@
 """Pictures of detections on small images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ class DetectionPainter:
         labels = np.asarray(labels)
         shown = np.flatnonzero(
             np.ones(len(labels)) if scores is None else np.asarray(scores) >= self.score_thr
-        )
+        ).tolist()
         self.visualizer.set_image(large[..., ::-1])
         if len(shown):
             colours = [PALETTE[labels[i] % len(PALETTE)] for i in shown]
@@ -107,7 +108,7 @@ class DetectionPainter:
         return masks.repeat(self.scale, axis=1).repeat(self.scale, axis=2).astype(bool)
 
 
-def coco_ground_truth(coco, image_id: int) -> dict[str, list]:
+def coco_ground_truth(coco, image_id: int) -> dict[str, Any]:
     """Objects of an image of a COCO set, crowd regions left out.
 
     Args:
@@ -116,14 +117,14 @@ def coco_ground_truth(coco, image_id: int) -> dict[str, list]:
         image_id (int): Id of the image.
 
     Returns:
-        dict[str, list]: ``bboxes`` (x1 y1 x2 y2), ``labels`` and ``masks``
+        dict[str, Any]: ``bboxes`` (x1 y1 x2 y2), ``labels`` and ``masks``
         (arrays), as :meth:`DetectionPainter.draw` takes them.
     """
     order = {c: i for i, c in enumerate(sorted(coco.getCatIds()))}
     annotations = coco.loadAnns(coco.getAnnIds(image_id, iscrowd=False))
-    boxes = [a['bbox'] for a in annotations]
+    corners = [[x, y, x + w, y + h] for x, y, w, h in (a['bbox'] for a in annotations)]
     return dict(
-        bboxes=np.float32([[x, y, x + w, y + h] for x, y, w, h in boxes]).reshape(-1, 4),
-        labels=np.int64([order[a['category_id']] for a in annotations]),
+        bboxes=np.array(corners, np.float32).reshape(-1, 4),
+        labels=np.array([order[a['category_id']] for a in annotations], np.int64),
         masks=[coco.annToMask(a) for a in annotations],
     )
