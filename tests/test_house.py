@@ -1,7 +1,9 @@
 """Rules of the code as a whole; docs/development.md has their reasons."""
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,7 @@ def sources(*folders: str) -> list[Path]:
     return [path for path in found if '.mim' not in path.parts]
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding='utf-8'))
 
@@ -161,3 +164,39 @@ def test_imports_are_read(text, names, tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / 'new.py').write_text(text)
     assert [name for _, name in imports(folder / 'new.py')] == names
+
+
+# --- docs/development.md ------------------------------------------------------
+PAGE = ROOT / 'docs' / 'development.md'
+
+
+def test_the_map_has_every_folder():
+    shown = set(re.findall(r'^ {6}(\w+)/ ', PAGE.read_text(encoding='utf-8'), re.M))
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in sources('inrn_mm', 'tools')}
+    there = {Path(folder).parts[1] for folder in folders if '/' in folder}
+    assert shown | {'dataset_converters'} == there
+
+
+@pytest.mark.parametrize('page', ['docs/development.md', 'CONTRIBUTING.md', 'CHANGELOG.md'])
+def test_links_exist(page):
+    text = (ROOT / page).read_text(encoding='utf-8')
+    for link in re.findall(r'\]\((?!https?:|#)([^)#]+)', text):
+        assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_the_example_of_a_loss():
+    import torch
+    from mmengine.registry import MODELS
+
+    code = re.search(r'```python\n(.*?)```', PAGE.read_text(encoding='utf-8'), re.S)[1]
+    scope = {}
+    exec(code, scope)
+    try:
+        loss = MODELS.build(dict(type='CosineLoss', pairs=[(0, 0)]))
+        feature = torch.rand(2, 3, 4, 4)
+        (same,) = loss([feature], [2 * feature])
+        (opposite,) = loss([feature], [-feature])
+    finally:
+        MODELS.module_dict.pop('CosineLoss')
+    torch.testing.assert_close(same, torch.tensor(0.0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(opposite, torch.tensor(2.0))
