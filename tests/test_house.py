@@ -35,7 +35,6 @@ LONG_FILES = {
     'inrn_mm/fitting/fitter.py',
     'inrn_mm/fitting/networks/inrn.py',
     'inrn_mm/fitting/signal.py',
-    'tools/demo/coco.py',
 }
 LONG_FUNCTIONS = {
     'inrn_mm/backbones/inrn.py INRN.__init__',
@@ -45,13 +44,7 @@ LONG_FUNCTIONS = {
     'inrn_mm/fitting/networks/inrn.py SingleStageINRN.__init__',
     'inrn_mm/fitting/signal.py load_signal',
     'inrn_mm/layers/inre_block.py INReBlock.__init__',
-    'tools/analysis_tools/benchmark.py make_parser',
-    'tools/analysis_tools/compare_distillers.py parse_args',
     'tools/benchmark/peers.py mmrazor',
-    'tools/demo/fitting.py run',
-    'tools/demo/fitting_report.py write_report',
-    'tools/demo/steps.py Steps.run',
-    'tools/demo/trainings.py train_and_test',
     'tools/fit_arguments.py make_parser',
     'tools/studies/fit_applications.py denoise',
 }

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from tools.demo import coco as demo_coco
-from tools.demo.coco import (
-    DemoCocoSettings,
-    compose_image,
-    encode_rle,
-    load_glyphs,
-    load_photographs,
-    make_demo_coco,
-)
+from tools.demo.coco import encode_rle, make_demo_coco
+from tools.demo.coco_images import compose_image
+from tools.demo.coco_sources import DIGIT_NAMES, DemoCocoSettings, load_glyphs, load_photographs
 
 SETTINGS = DemoCocoSettings(train=30, val=12, size=96, tiny=0.3, crowd=0.3)
 
@@ -40,7 +34,7 @@ def test_layout_is_that_of_coco(folder):
         for image in content['images']:
             picture = cv2.imread(str(folder / f'{split}2017' / image['file_name']))
             assert picture.shape == (image['height'], image['width'], 3)
-        assert [c['name'] for c in content['categories']] == list(demo_coco.DIGIT_NAMES)
+        assert [c['name'] for c in content['categories']] == list(DIGIT_NAMES)
         ids = [a['id'] for a in content['annotations']]
         assert len(set(ids)) == len(ids) > number
 
@@ -131,7 +125,7 @@ def test_an_interrupted_making_leaves_nothing_behind(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo_coco, '_annotation', stop)
+        patch.setattr('tools.demo.coco._annotation', stop)
         with pytest.raises(KeyboardInterrupt):
             make_demo_coco(tmp_path / 'set', SETTINGS, progress=False)
     assert not list(tmp_path.iterdir())

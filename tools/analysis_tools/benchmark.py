@@ -55,6 +55,40 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    _add_steps(commands)
+    _add_backbone(commands)
+    losses = _command(commands, 'losses', 'losses, forward and backward', 7, (256, 256), 2)
+    losses.add_argument(
+        '--shapes',
+        choices=['coco', 'cifar'],
+        default='coco',
+        help='shapes of COCO detectors or of CIFAR classifiers, whose images '
+        'have 32 x 32 pixels (default: %(default)s)',
+    )
+    # at this size INRN-S, INRN-plus-fast and NeRV-S have equal parameters
+    fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7, (96, 160), None)
+    fit.add_argument(
+        '--networks',
+        nargs='+',
+        default=FITS,
+        choices=FITS,
+        metavar='NAME',
+        help=f'networks to fit, of {_names(FITS)} (default: all)',
+    )
+    _add_amp(fit)
+    data = _command(commands, 'data', 'pipelines of training', 15, (480, 640), 64)
+    data.add_argument(
+        '--kind',
+        choices=['cifar100', 'detection'],
+        default='cifar100',
+        help="pipelines of CIFAR-100, ours and mmpretrain's, or mmdet's of "
+        'COCO (default: %(default)s)',
+    )
+    return parser
+
+
+def _add_steps(commands: argparse._SubParsersAction) -> None:
+    """Add the commands that time training steps."""
     distill = _command(commands, 'distill', 'one distilled training step', 9, (256, 256), 2)
     distill.add_argument(
         '--variants',
@@ -71,8 +105,16 @@ def make_parser() -> argparse.ArgumentParser:
         help='distillers of other packages to time too: mmrazor 1.0.0, where '
         "it can be imported, with StageMSELoss; mmdet's LD, with GFL",
     )
+    distill.add_argument('--no-memory', action='store_true', help='measure the times only')
     scaling = _command(
         commands, 'scaling', 'steps of several processes beside those of one', 5, (256, 256), 2
+    )
+    scaling.add_argument(
+        '--processes',
+        type=int,
+        default=2,
+        help='number of processes, each with a device, a batch and threads of '
+        'its own (default: %(default)s)',
     )
     operators = _command(
         commands, 'operators', "mmcv's compiled operators beside torchvision's", 9, (256, 256), 2
@@ -83,13 +125,11 @@ def make_parser() -> argparse.ArgumentParser:
             default='configs/inrn/faster-rcnn_inrn-m_kd_coco.py',
             help='config of a distilled training (default: %(default)s)',
         )
-    scaling.add_argument(
-        '--processes',
-        type=int,
-        default=2,
-        help='number of processes, each with a device, a batch and threads of '
-        'its own (default: %(default)s)',
-    )
+        _add_amp(command)
+
+
+def _add_backbone(commands: argparse._SubParsersAction) -> None:
+    """Add the command that times backbones."""
     backbone = _command(commands, 'backbone', 'backbones beside ResNet-50', 7, (224, 224), 8)
     backbone.add_argument(
         '--networks',
@@ -113,41 +153,15 @@ def make_parser() -> argparse.ArgumentParser:
         action='store_true',
         help='time forward and backward instead of the forward alone',
     )
-    for command in (distill, backbone):
-        command.add_argument('--no-memory', action='store_true', help='measure the times only')
-    losses = _command(commands, 'losses', 'losses, forward and backward', 7, (256, 256), 2)
-    losses.add_argument(
-        '--shapes',
-        choices=['coco', 'cifar'],
-        default='coco',
-        help='shapes of COCO detectors or of CIFAR classifiers, whose images '
-        'have 32 x 32 pixels (default: %(default)s)',
+    backbone.add_argument('--no-memory', action='store_true', help='measure the times only')
+
+
+def _add_amp(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        '--amp',
+        choices=['float16', 'bfloat16'],
+        help='train in mixed precision of this type (default: float32)',
     )
-    # at this size INRN-S, INRN-plus-fast and NeRV-S have equal parameters
-    fit = _command(commands, 'fit', 'fits of a video, one frame a step', 7, (96, 160), None)
-    fit.add_argument(
-        '--networks',
-        nargs='+',
-        default=FITS,
-        choices=FITS,
-        metavar='NAME',
-        help=f'networks to fit, of {_names(FITS)} (default: all)',
-    )
-    for command in (distill, scaling, operators, fit):
-        command.add_argument(
-            '--amp',
-            choices=['float16', 'bfloat16'],
-            help='train in mixed precision of this type (default: float32)',
-        )
-    data = _command(commands, 'data', 'pipelines of training', 15, (480, 640), 64)
-    data.add_argument(
-        '--kind',
-        choices=['cifar100', 'detection'],
-        default='cifar100',
-        help="pipelines of CIFAR-100, ours and mmpretrain's, or mmdet's of "
-        'COCO (default: %(default)s)',
-    )
-    return parser
 
 
 def _command(
@@ -158,7 +172,7 @@ def _command(
     size: tuple[int, int],
     batch: int | None,
 ) -> argparse.ArgumentParser:
-    """A sub-command with the options that all have, and their defaults."""
+    """Add a sub-command with the options that all have, and their defaults."""
     command = commands.add_parser(
         name,
         help=text,
@@ -200,7 +214,7 @@ def _example(name: str) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    """In quotes, for some have spaces."""
+    """Quote the names, for some have spaces."""
     return ', '.join(map(repr, names))
 
 

@@ -59,9 +59,8 @@ def preset_row(name, variants):
     return Row(CONFIGS / f'{config}.py', name, variants[variant] if variant else [])
 
 
-def parse_args():
-    file = yaml.safe_load(PRESETS.read_text())
-    presets, variants = file['presets'], file['variants']
+def make_parser(presets):
+    """Make the parser; ``presets`` are the entries of presets.yml."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,30 +88,18 @@ def parse_args():
         'accuracy/top5 of a preset, accuracy/top1 of classifiers, else '
         'coco/bbox_mAP)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='passed to every run, as in tools/train.py',
-    )
-    parser.add_argument(
-        '--student-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help="options of the student's model, in distilled and plain configs "
+    options = dict(
+        cfg='passed to every run, as in tools/train.py',
+        student="options of the student's model, in distilled and plain configs "
         'alike: neck.out_channels=64 is model.student.neck.out_channels=64 or '
         'model.neck.out_channels=64',
+        distill='passed to the distilled configs only, such as model.teacher_checkpoint=FILE',
     )
-    parser.add_argument(
-        '--distill-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='passed to the distilled configs only, such as model.teacher_checkpoint=FILE',
-    )
-    parser.add_argument('--gpus', type=int, default=1, help='of each run (default: 1)')
+    for name, text in options.items():
+        parser.add_argument(
+            f'--{name}-options', nargs='+', default=[], metavar='KEY=VALUE', help=text
+        )
+    parser.add_argument('--gpus', type=int, default=1, help='GPUs of each run (default: 1)')
     parser.add_argument(
         '--jobs',
         type=int,
@@ -131,6 +118,14 @@ def parse_args():
         default=Path('work_dirs/compare'),
         help='folder (default: work_dirs/compare)',
     )
+    return parser
+
+
+def parse_args():
+    """Parse the command line, fill in what a preset says, and check it."""
+    file = yaml.safe_load(PRESETS.read_text())
+    presets, variants = file['presets'], file['variants']
+    parser = make_parser(presets)
     args = parser.parse_args()
     if bool(args.preset) == bool(args.configs):
         parser.error('Give configs or --preset NAME.')

@@ -9,10 +9,10 @@ import copy
 from collections.abc import Callable
 
 import torch
-from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 from mmengine.registry import MODELS
 from torch import nn
 
+from inrn_mm.engine.complexity import count
 from inrn_mm.utils.machine import describe
 
 from .machine import ceilings
@@ -110,18 +110,13 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def _counts(net: nn.Module, size: tuple[int, int]) -> dict:
-    """Size and cost for one image."""
-    net.eval()
-    inputs = (torch.rand(1, 3, *size),)
-    flops, activations = FlopAnalyzer(net, inputs), ActivationAnalyzer(net, inputs)
-    for analyzer in (flops, activations):
-        analyzer.unsupported_ops_warnings(False)
-        analyzer.uncalled_modules_warnings(False)
-        analyzer.tracer_warnings('none')
-    parameters = sum(p.numel() for p in net.parameters())
-    traffic = 4 * (2 * activations.total() + parameters)
+    """Count size and cost for one image."""
+    counts = count(net, torch.rand(1, 3, *size))
+    traffic = 4 * (2 * counts['activations'] + counts['params'])
     return dict(
-        parameters=parameters / 1e6, gmacs=flops.total() / 1e9, intensity=flops.total() / traffic
+        parameters=counts['params'] / 1e6,
+        gmacs=counts['flops'] / 1e9,
+        intensity=counts['flops'] / traffic,
     )
 
 

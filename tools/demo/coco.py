@@ -16,113 +16,24 @@ Example:
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib import resources
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 from rich.progress import track
 
+from .coco_images import compose_image
+from .coco_sources import SPLITS, DemoCocoSettings, load_glyphs, load_photographs
 from .made_set import make_once
 
-DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
-
-# Photographs that are files of the installed package. Everything else of
-# skimage.data (text, microscopy) is no photograph or needs a download.
-PHOTOGRAPHS = {
-    'sklearn.datasets': ('images/china.jpg', 'images/flower.jpg'),
-    'skimage.data': (
-        'astronaut.png',
-        'brick.png',
-        'camera.png',
-        'chelsea.png',
-        'coffee.png',
-        'grass.png',
-        'gravel.png',
-        'hubble_deep_field.jpg',
-        'motorcycle_left.png',
-        'rocket.jpg',
-    ),
-}
-
-SPLITS = ('train', 'val')
 SETTINGS_FILE = 'demo_coco.json'
 # Part of the settings: a set made by an older recipe is not reused.
 RECIPE = 1
 
-# Share of each photograph's width (left part) and of the digit samples that
-# belong to the training split.
-TRAIN_SHARE = 0.72
-# At most this share of a digit is covered by those laid over it.
-MAX_COVER = 0.25
-# Digits of the tiny case and of a crowd heap, in units of the image side.
-TINY_SIDE = (0.05, 0.08)
-HEAP_SIDE = (0.09, 0.12)
-
-
-@dataclass(frozen=True)
-class DemoCocoSettings:
-    """What determines the set, byte for byte.
-
-    Args:
-        train (int): Number of training images. Defaults to 200.
-        val (int): Number of validation images. Defaults to 50.
-        size (int): Side of the square images in pixels. Defaults to 160.
-        seed (int): Seed of every random choice. Defaults to 0.
-        classes (int): The digits 0 ... classes - 1 are the categories.
-            Defaults to 10.
-        objects (tuple[int, int]): Least and largest number of digits tried
-            per image, the tiny ones and the heap not counted.
-            Defaults to (4, 9).
-        side (tuple[float, float]): Smallest and largest height of a digit in
-            units of the image side. Defaults to (0.16, 0.36).
-        max_angle (float): Largest rotation either way in degrees.
-            Defaults to 20.
-        tiny (float): Share of the images with a tiny digit.
-            Defaults to 0.1.
-        crowd (float): Share of the images with a crowd heap.
-            Defaults to 0.1.
-
-    Raises:
-        ValueError: If a number is outside its range.
-    """
-
-    train: int = 200
-    val: int = 50
-    size: int = 160
-    seed: int = 0
-    classes: int = 10
-    objects: tuple[int, int] = (4, 9)
-    side: tuple[float, float] = (0.16, 0.36)
-    max_angle: float = 20.0
-    tiny: float = 0.1
-    crowd: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.train < 1 or self.val < 1:
-            raise ValueError(
-                f'The demo set needs at least one image per split, got '
-                f'train={self.train}, val={self.val}.'
-            )
-        if self.size < 64:
-            raise ValueError(
-                f'size={self.size} is too small for digits one can read: use 64 or more.'
-            )
-        if not 1 <= self.classes <= len(DIGIT_NAMES):
-            raise ValueError(
-                f'classes={self.classes}: there are {len(DIGIT_NAMES)} '
-                f'digits, choose 1 to {len(DIGIT_NAMES)}.'
-            )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """tuple[str]: Category names, in the order of their labels."""
-        return DIGIT_NAMES[: self.classes]
-
 
 def make_demo_coco(
-    out: 'str | Path', settings: DemoCocoSettings | None = None, progress: bool = True
+    out: str | Path, settings: DemoCocoSettings | None = None, progress: bool = True
 ) -> Path:
     """Make the set, or reuse it if it is there with the same settings.
 
@@ -155,117 +66,6 @@ def make_demo_coco(
     return make_once(out, SETTINGS_FILE, _describe(settings, photographs), write)
 
 
-def load_photographs() -> dict[str, np.ndarray]:
-    """Read the photographs of the installed packages.
-
-    Returns:
-        dict[str, ndarray]: Name of the photograph to its pixels, uint8 BGR of
-        shape (H, W, 3). Those of scikit-image are left out if it, or the
-        file, is not installed.
-
-    Raises:
-        ModuleNotFoundError: If scikit-learn is not installed.
-    """
-    photographs = {}
-    for package, files in PHOTOGRAPHS.items():
-        try:
-            folder = resources.files(package)
-        except ModuleNotFoundError as error:
-            if package.startswith('sklearn'):
-                raise ModuleNotFoundError(
-                    'The demo set is made of the digits and photographs of '
-                    'scikit-learn: pip install scikit-learn '
-                    'scikit-image.'
-                ) from error
-            continue
-        for name in files:
-            file = folder.joinpath(name)
-            if not file.is_file():
-                continue
-            pixels = np.frombuffer(file.read_bytes(), np.uint8)
-            photographs[Path(name).stem] = cv2.imdecode(pixels, cv2.IMREAD_COLOR)
-    return photographs
-
-
-def load_glyphs(settings: DemoCocoSettings) -> dict[str, list[dict]]:
-    """Read the digit scans and deal them to the splits.
-
-    Args:
-        settings (DemoCocoSettings): Seed and number of classes.
-
-    Returns:
-        dict[str, list[dict]]: Of each split the scans by label: a dict from
-        the scan's index in ``load_digits`` to its (8, 8) float32 array in
-        [0, 1]. No scan is in both splits.
-    """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    rng = np.random.default_rng([settings.seed, len(SPLITS)])
-    dealt = {split: [] for split in SPLITS}
-    for label in range(settings.classes):
-        indices = rng.permutation(np.flatnonzero(digits.target == label))
-        cut = round(TRAIN_SHARE * len(indices))
-        for split, part in zip(SPLITS, (indices[:cut], indices[cut:])):
-            dealt[split].append({int(i): (digits.images[i] / 16).astype(np.float32) for i in part})
-    return dealt
-
-
-def compose_image(
-    rng: np.random.Generator,
-    split: str,
-    settings: DemoCocoSettings,
-    photographs: dict[str, np.ndarray],
-    glyphs: Sequence[dict[int, np.ndarray]],
-) -> tuple[np.ndarray, dict, list[dict]]:
-    """Lay digits on a piece of a photograph.
-
-    Args:
-        rng (np.random.Generator): Source of every choice.
-        split (str): 'train' or 'val'; chooses the part of the photograph.
-        settings (DemoCocoSettings): Sizes and numbers.
-        photographs (dict[str, ndarray]): See :func:`load_photographs`.
-        glyphs (Sequence[dict]): The split's scans by label, see
-            :func:`load_glyphs`.
-
-    Returns:
-        tuple[ndarray, dict, list[dict]]: uint8 BGR image of shape
-        (size, size, 3); where the background is from (``photograph``,
-        ``crop`` as x, y, w, h in its pixels); and the objects from the lowest
-        to the topmost, each with ``mask`` (bool, (size, size), visible
-        pixels), ``label``, ``iscrowd`` and ``samples`` (indices of scans).
-    """
-    image, source = _background(rng, split, settings.size, photographs)
-    objects: list[dict] = []
-
-    def scan_of(label: int) -> tuple[int, np.ndarray]:
-        index = int(rng.choice(list(glyphs[label])))
-        return index, glyphs[label][index]
-
-    if rng.random() < settings.crowd:
-        _lay_heap(rng, image, objects, settings, scan_of)
-    sides = list(
-        np.exp(
-            rng.uniform(
-                *np.log(settings.side), rng.integers(settings.objects[0], settings.objects[1] + 1)
-            )
-        )
-    )
-    if rng.random() < settings.tiny:
-        sides.append(rng.uniform(*TINY_SIDE))
-    # Large ones first: what comes later still finds a gap.
-    for side in sorted(sides, reverse=True):
-        label = int(rng.integers(settings.classes))
-        index, glyph = scan_of(label)
-        alpha = _draw_glyph(
-            glyph, side * settings.size, rng.uniform(-settings.max_angle, settings.max_angle)
-        )
-        spot = _find_spot(rng, alpha, objects, settings.size)
-        if spot is not None:
-            _lay(rng, image, objects, alpha, spot, dict(label=label, iscrowd=0, samples=[index]))
-    return image, source, objects
-
-
 def encode_rle(mask: np.ndarray) -> dict:
     """Encode a mask as COCO's uncompressed run lengths.
 
@@ -280,119 +80,6 @@ def encode_rle(mask: np.ndarray) -> dict:
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], edges, [mask.size]]))
     return dict(size=list(mask.shape), counts=counts.tolist())
-
-
-def _background(
-    rng: np.random.Generator, split: str, size: int, photographs: dict[str, np.ndarray]
-) -> tuple[np.ndarray, dict]:
-    """Cut a square out of the split's part of a photograph and dim it."""
-    name = str(rng.choice(list(photographs)))
-    photograph = photographs[name]
-    height, width = photograph.shape[:2]
-    cut = round(TRAIN_SHARE * width)
-    left, right = (0, cut) if split == 'train' else (cut, width)
-    largest = min(height, right - left)
-    side = int(rng.integers(largest // 2, largest + 1))
-    x = int(rng.integers(left, right - side + 1))
-    y = int(rng.integers(0, height - side + 1))
-    piece = photograph[y : y + side, x : x + side]
-    if rng.random() < 0.5:
-        piece = piece[:, ::-1]
-    piece = cv2.resize(
-        np.ascontiguousarray(piece),
-        (size, size),
-        interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC,
-    )
-    # Dimmed, so that a bright digit stands out from any photograph.
-    image = (piece * rng.uniform(0.4, 0.7)).astype(np.float32)
-    return image, dict(photograph=name, crop=[x, y, side, side])
-
-
-def _draw_glyph(glyph: np.ndarray, side: float, angle: float) -> np.ndarray:
-    """Enlarge and turn a scan; opacity in [0, 1] of the tight rectangle."""
-    reach = int(np.ceil(side * 1.5)) + 2
-    matrix = cv2.getRotationMatrix2D((3.5, 3.5), angle, side / 8)
-    matrix[:, 2] += reach / 2 - 3.5
-    smooth = cv2.warpAffine(glyph, matrix, (reach, reach), flags=cv2.INTER_CUBIC)
-    alpha = np.clip((smooth - 0.3) / 0.3, 0, 1)
-    rows, columns = np.nonzero(alpha > 0.5)
-    return alpha[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-
-
-def _find_spot(
-    rng: np.random.Generator, alpha: np.ndarray, objects: list[dict], size: int
-) -> tuple[int, int] | None:
-    """Find a place that leaves what is already there visible."""
-    height, width = alpha.shape
-    solid = alpha > 0.5
-    for _ in range(30):
-        x = int(rng.integers(0, size - width + 1))
-        y = int(rng.integers(0, size - height + 1))
-        window = np.s_[y : y + height, x : x + width]
-        visible = (
-            np.count_nonzero(o['mask']) - np.count_nonzero(o['mask'][window] & solid)
-            for o in objects
-        )
-        if all(v >= (1 - o['max_cover']) * o['area'] for v, o in zip(visible, objects)):
-            return x, y
-    return None
-
-
-def _lay(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    objects: list[dict],
-    alpha: np.ndarray,
-    spot: tuple[int, int],
-    entry: dict,
-) -> None:
-    """Paint a digit and take its pixels from the objects below it."""
-    x, y = spot
-    height, width = alpha.shape
-    window = np.s_[y : y + height, x : x + width]
-    hue, saturation = rng.uniform(0, 180), rng.uniform(0, 140)
-    hsv = np.uint8([[[hue, saturation, rng.uniform(215, 255)]]])
-    colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0]
-    opacity = alpha[..., None]
-    image[window] = image[window] * (1 - opacity) + colour * opacity
-
-    mask = np.zeros(image.shape[:2], bool)
-    mask[window] = alpha > 0.5
-    for below in objects:
-        below['mask'] &= ~mask
-    objects.append(dict(entry, mask=mask, area=np.count_nonzero(mask), max_cover=MAX_COVER))
-
-
-def _lay_heap(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    objects: list[dict],
-    settings: DemoCocoSettings,
-    scan_of,
-) -> None:
-    """Heap small digits of one class: one crowd object."""
-    size = settings.size
-    label = int(rng.integers(settings.classes))
-    centre = rng.uniform(0.2, 0.8, 2) * size
-    heap: list[dict] = []
-    for _ in range(int(rng.integers(8, 14))):
-        index, glyph = scan_of(label)
-        alpha = _draw_glyph(glyph, rng.uniform(*HEAP_SIDE) * size, rng.uniform(-180, 180))
-        height, width = alpha.shape
-        x, y = (centre + rng.normal(0, 0.06 * size, 2)).astype(int)
-        spot = (int(np.clip(x, 0, size - width)), int(np.clip(y, 0, size - height)))
-        _lay(rng, image, heap, alpha, spot, dict(samples=[index]))
-    mask = np.any([o['mask'] for o in heap], axis=0)
-    objects.append(
-        dict(
-            mask=mask,
-            area=np.count_nonzero(mask),
-            max_cover=0,
-            label=label,
-            iscrowd=1,
-            samples=sum((o['samples'] for o in heap), []),
-        )
-    )
 
 
 def _write_split(

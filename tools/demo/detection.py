@@ -3,7 +3,8 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .coco import DemoCocoSettings, make_demo_coco
+from .coco import make_demo_coco
+from .coco_sources import DemoCocoSettings
 from .detection_report import write_report
 from .options import DemoOptions
 from .steps import Steps

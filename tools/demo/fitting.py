@@ -30,7 +30,7 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     Raises:
         StepFailed: If a step ended with an error.
     """
-    seconds = QUICK_SECONDS if options.quick else SECONDS
+    seconds = training_seconds(options)
     # importing and writing the products takes about four seconds
     estimated = dict(photo=1.0, **{f'fit_{name}': seconds + 4.0 for name in METHODS}, report=4.0)
     steps = Steps(work_dir, estimated)
@@ -48,26 +48,7 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
     commands: dict[str, list[str]] = {}
     for name, title in METHODS.items():
         folder = work_dir / name
-        argv = list(
-            map(
-                str,
-                [
-                    photo,
-                    '--config',
-                    root / f'configs/fitting/{name}_image.py',
-                    '--work-dir',
-                    folder,
-                    '--parameters',
-                    PARAMETERS,
-                    '--max-seconds',
-                    seconds,
-                    '--cfg-options',
-                    f'randomness.seed={options.seed}',
-                    'train_cfg.val_interval=20',
-                    'default_hooks.logger.interval=10',
-                ],
-            )
-        )
+        argv = fit_arguments(photo, root / f'configs/fitting/{name}_image.py', folder, options)
         commands[name] = ['python', 'tools/fit_image.py', *argv]
         steps.run(
             f'fit_{name}',
@@ -80,7 +61,6 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
             watch=fitting_progress,
             title=f'fit {title}',
         )
-
     return steps.report(
         write_report,
         METHODS,
@@ -90,6 +70,34 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
         made_from=METHODS,
         after=[f'fit_{name}' for name in METHODS],
     )
+
+
+def training_seconds(options: DemoOptions) -> int:
+    """Tell how long each network trains."""
+    return QUICK_SECONDS if options.quick else SECONDS
+
+
+def fit_arguments(photo: Path, config: Path, folder: Path, options: DemoOptions) -> list[str]:
+    """Make the command line of a fit.
+
+    Args:
+        photo (Path): The picture.
+        config (Path): The method's config.
+        folder (Path): The work_dir of this fit.
+        options (DemoOptions): The user's.
+
+    Returns:
+        list[str]: Arguments of tools/fit_image.py.
+    """
+    argv = [photo, '--config', config, '--work-dir', folder]
+    argv += ['--parameters', PARAMETERS, '--max-seconds', training_seconds(options)]
+    argv += [
+        '--cfg-options',
+        f'randomness.seed={options.seed}',
+        'train_cfg.val_interval=20',
+        'default_hooks.logger.interval=10',
+    ]
+    return [str(argument) for argument in argv]
 
 
 def write_photo(path: Path, size: int) -> None:

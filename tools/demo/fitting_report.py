@@ -49,6 +49,30 @@ def write_report(
             'time in all': clock(sum(seconds.values())),
         },
     )
+    add_results(page, results, best)
+    add_pictures(page, work_dir, titles, results)
+    page.section('Training')
+    page.figure(
+        plot_curves(
+            {'PSNR (dB)': {title: r['curve'] for title, r in results.items()}},
+            'seconds of training',
+        ),
+        'Before compression.',
+    )
+    add_times(page, estimated, seconds)
+    folder = work_dir / next(name for name, title in titles.items() if title == best)
+    add_commands(page, folder / 'fit.inrn', commands[next(iter(titles))])
+    page.write(work_dir / 'report.html')
+
+
+def add_results(page: ReportPage, results: dict[str, dict], best: str) -> None:
+    """Add the table of quality and size.
+
+    Args:
+        page (ReportPage): The page.
+        results (dict[str, dict]): Title of each method to its ``metrics.json``.
+        best (str): Title of the one with the highest PSNR.
+    """
     page.section('Results', 'Quality is that of the picture which the compact file decodes to.')
     page.table(
         ['', 'PSNR (dB)', 'SSIM', 'parameters', 'steps', 'training', 'file'],
@@ -67,6 +91,19 @@ def write_report(
         best=[(list(results).index(best), 1)],
         caption='Files: 8 bits a weight and entropy coding, all of the file counted.',
     )
+
+
+def add_pictures(
+    page: ReportPage, work_dir: Path, titles: dict[str, str], results: dict[str, dict]
+) -> None:
+    """Add the photograph beside the fits, and the fits' errors.
+
+    Args:
+        page (ReportPage): The page.
+        work_dir (Path): The demo's.
+        titles (dict[str, str]): Method to its title; each has a folder.
+        results (dict[str, dict]): Title to ``metrics.json``.
+    """
     pictures = {'ground truth': cv2.imread(str(work_dir / 'photo.png'))}
     for name, title in titles.items():
         pictures[f'{title}  {results[title]["psnr"]:.2f} dB'] = cv2.imread(
@@ -85,17 +122,17 @@ def write_report(
         'Mean absolute error of each pixel, from black (none) to bright '
         f'({FULL_ERROR:.0%} of the range, and more).',
     )
-    page.section('Training')
-    page.figure(
-        plot_curves(
-            {'PSNR (dB)': {title: r['curve'] for title, r in results.items()}},
-            'seconds of training',
-        ),
-        'Before compression.',
-    )
-    add_times(page, estimated, seconds)
+
+
+def add_commands(page: ReportPage, file: Path, command: list[str]) -> None:
+    """Say what to do next.
+
+    Args:
+        page (ReportPage): The page.
+        file (Path): The best fit's compact file.
+        command (list[str]): What was run for the first method.
+    """
     page.section('Go on')
-    file = work_dir / next(name for name, title in titles.items() if title == best) / 'fit.inrn'
     page.commands(
         [
             (
@@ -103,7 +140,6 @@ def write_report(
                 f'python tools/decode.py {file} large.png --size 512 512',
             ),
             ('Fit a picture of your own', 'python tools/fit_image.py photo.png --max-seconds 60'),
-            ('What was run here', ' '.join(commands[next(iter(titles))])),
+            ('What was run here', ' '.join(command)),
         ]
     )
-    page.write(work_dir / 'report.html')

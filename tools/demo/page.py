@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import cv2
 import numpy as np
 from jinja2 import Environment
 from matplotlib.figure import Figure
+
+from inrn_mm.utils.whole_file import whole_file
 
 from .page_template import TEMPLATE
 
@@ -130,17 +131,14 @@ class ReportPage:
         """Write the page; a reader never sees half of it.
 
         Args:
-            path (str | Path): Of the file; its folder is made.
+            path (str | Path): The file; its folder is made.
 
         Returns:
             Path: The same.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{path.name}.part')
-        part.write_text(self.render(), encoding='utf-8')
-        os.replace(part, path)
-        return path
+        with whole_file(path) as part:
+            part.write_text(self.render(), encoding='utf-8')
+        return Path(path)
 
 
 def picture_uri(picture: np.ndarray) -> str:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inrn_mm.utils.whole_file import whole_file
+
 from . import worker
 
 STATE_FILE = 'state.json'
@@ -101,27 +103,43 @@ class Steps:
         key = self._key(name, made_from, after)
         entry = self.state.get(name, {})
         number = f'[{list(self.estimates).index(name) + 1}/{len(self.estimates)}] {title or name}'
-        if (
-            entry.get('key') == key
-            and entry.get('done')
-            and all(Path(p).exists() for p in products)
-        ):
-            self.seconds[name] = entry['seconds']
-            say(f'{number}: already done ({clock(entry["seconds"])})')
-            return entry['seconds']
-
-        log = self.work_dir / 'logs' / f'{name}.log'
-        before = 0.0
-        if entry.get('key') == key and not entry.get('done'):
-            before = entry.get('seconds', 0.0)
+        same = entry.get('key') == key
+        if same and entry.get('done') and _all_exist(products):
+            seconds = entry['seconds']
+            say(f'{number}: already done ({clock(seconds)})')
         else:
-            log.unlink(missing_ok=True)
-            for path in clean:
-                shutil.rmtree(path, ignore_errors=True)
-        self._remember(name, key, before, done=False)
+            interrupted = same and not entry.get('done')
+            before = entry.get('seconds', 0.0) if interrupted else 0.0
+            if not interrupted:
+                for path in (self._log(name), *clean):
+                    _remove(path)
+            self._remember(name, key, before, done=False)
+            process = self.context.Process(
+                target=worker.call, args=(self._log(name), function, args), name=name
+            )
+            seconds, done = self._follow(process, number, watch, key, before, products)
+            if not done:
+                raise StepFailed(_explain(number, self._log(name), process.exitcode))
+            show(f'{number}: {clock(seconds)}', last=True)
+        self.seconds[name] = seconds
+        return seconds
+
+    def _log(self, name: str) -> Path:
+        return self.work_dir / 'logs' / f'{name}.log'
+
+    def _follow(
+        self,
+        process: multiprocessing.Process,
+        number: str,
+        watch: Watch | None,
+        key: str,
+        before: float,
+        products: Sequence[Path],
+    ) -> tuple[float, bool]:
+        """Run a step's process to its end, show its progress and remember both."""
+        name, log = process.name, self._log(process.name)
         known = log.stat().st_size if log.exists() else 0
         start = time.monotonic()
-        process = self.context.Process(target=worker.call, args=(log, function, args), name=name)
         process.start()
         try:
             while process.is_alive():
@@ -132,13 +150,9 @@ class Steps:
             if process.is_alive():
                 process.terminate()
                 process.join()
-            done = process.exitcode == 0 and all(Path(p).exists() for p in products)
+            done = process.exitcode == 0 and _all_exist(products)
             self._remember(name, key, seconds, done)
-        if not done:
-            raise StepFailed(_explain(number, log, process.exitcode))
-        self.seconds[name] = seconds
-        show(f'{number}: {clock(seconds)}', last=True)
-        return seconds
+        return seconds, done
 
     def report(self, write: Callable, *args, made_from: dict, after: Sequence[str]) -> Path:
         """Run the step ``report``, which writes ``report.html``.
@@ -220,15 +234,25 @@ class Steps:
         if done:  # tells those after it that this is another run
             entry['run'] = time.time()
         self.state[name] = entry
-        part = self.work_dir / f'.{STATE_FILE}.part'
-        part.write_text(json.dumps(self.state, indent=1))
-        os.replace(part, self.work_dir / STATE_FILE)
+        with whole_file(self.work_dir / STATE_FILE) as part:
+            part.write_text(json.dumps(self.state, indent=1))
 
     def _read_state(self) -> dict:
         try:
             return json.loads((self.work_dir / STATE_FILE).read_text())
         except (FileNotFoundError, ValueError):
             return {}
+
+
+def _all_exist(paths: Sequence[Path]) -> bool:
+    return all(Path(path).exists() for path in paths)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _explain(number: str, log: Path, exitcode: int | None) -> str:

@@ -94,14 +94,8 @@ def train_and_test(
     for name, model in models.items():
         folder = steps.work_dir / name
         predictions = folder / 'predictions.pkl'
-        argv = [
-            model.plain,
-            checkpoint(folder),
-            '--work-dir',
-            folder / 'test',
-            '--out',
-            predictions,
-        ]
+        argv = [model.plain, checkpoint(folder), '--work-dir', folder / 'test']
+        argv += ['--out', predictions]
         steps.run(
             f'test_{name}',
             run_tool,

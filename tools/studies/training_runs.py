@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from inrn_mm.utils.machine import describe
+from inrn_mm.utils.whole_file import whole_file
 
 RECORD = 'run.json'  # in each run's folder
 LOG = 'train.log'  # beside it: what the process prints
@@ -83,10 +84,8 @@ class Run:
         Args:
             record (dict): Of :meth:`read_record`, with more in it.
         """
-        # whole or not at all: the next start reads it
-        temporary = self.folder / f'{RECORD}.tmp'
-        temporary.write_text(json.dumps(record, indent=1) + '\n')
-        os.replace(temporary, self.folder / RECORD)
+        with whole_file(self.folder / RECORD) as part:
+            part.write_text(json.dumps(record, indent=1) + '\n')
 
 
 def places(jobs: int | None) -> list[dict[str, str]]:
