@@ -140,6 +140,8 @@ def find_layout(
         TapError: If the tensor is no map of the image.
     """
     shape = tuple(x.shape)
+    if len(shape) == 4 and own_images and shape[0] != 1 and _fits(shape[2:], size):
+        return Layout(unsure=True)  # windows of the image, or a layer each
     if len(shape) in (3, 4) and own_images and shape[0] != 1:
         reason = f'its first axis has {shape[0]} items for one image'
     elif len(shape) == 4:

@@ -194,7 +194,9 @@ def run(net: nn.Module, inputs: Tensor, data_samples: list | None) -> Any:
         data_samples (list, optional): Their data samples.
     """
     parameters = signature(net.forward).parameters
-    if 'mode' in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values()):
+    kinds = {p.kind for p in parameters.values()}
+    # what passes all on (mmpretrain's LoRAModel) passes these on
+    if 'mode' in parameters or {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD} <= kinds:
         return net(inputs, data_samples, mode='tensor')
     return net(inputs)
 

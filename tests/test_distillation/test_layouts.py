@@ -7,7 +7,14 @@ from mmengine.registry import MODELS
 from torch import nn
 from toys import MEAN, STD, ToyModel, toy_batch, toy_config
 
-from inrn_mm.distillation.layouts import Layout, Places, count_extra, find_layout, places_in_call
+from inrn_mm.distillation.layouts import (
+    Layout,
+    Places,
+    count_extra,
+    find_layout,
+    follows,
+    places_in_call,
+)
 from inrn_mm.distillation.taps import Tap, TapError
 
 SIZE = (64, 64)
@@ -189,13 +196,19 @@ def test_layouts_of_one_image(shape, kind):
     assert find_layout(Tap('x'), torch.zeros(shape), [], SIZE, NET).kind == kind
 
 
-@pytest.mark.parametrize(
-    'shape', [(6, 1, 300, 80), (6, 1, 16, 16), (1, 1, 300, 80), (49, 4, 16, 16), (1, 300, 80)]
-)
+@pytest.mark.parametrize('shape', [(6, 1, 300, 80), (1, 1, 300, 80), (49, 16, 4), (1, 300, 80)])
 def test_what_is_no_map(shape):
     """Logits of all layers and queries, windows, queries."""
     with pytest.raises(TapError, match='is no map of an image of 64 x 64'):
         find_layout(Tap('x'), torch.zeros(shape), [], SIZE, NET)
+
+
+def test_windows_follow_the_image_and_layers_do_not():
+    layout = find_layout(Tap('x'), torch.zeros(6, 1, 16, 16), [], SIZE, NET)
+    assert layout == Layout(unsure=True)
+    before, windows = torch.zeros(4, 2, 8, 8), torch.zeros(16, 2, 8, 8)
+    assert follows(layout, before, windows, [], (128, 128))
+    assert not follows(layout, before, before, [], (128, 128))
 
 
 def test_regions_are_no_images():

@@ -12,7 +12,7 @@ from torch import nn
 from toys import ToyModel, toy_batch, toy_config
 
 from inrn_mm.distillation.inputs import SizeAdapter
-from inrn_mm.distillation.probe import likely_channels, named_sizes, needed_divisor, probe
+from inrn_mm.distillation.probe import likely_channels, named_sizes, needed_divisor, probe, run
 from inrn_mm.distillation.taps import Tap
 
 TWIN = dict(type='LogitKDLoss', pairs=[('fc', 'fc')])
@@ -202,6 +202,19 @@ def test_no_size_that_is_named_does():
     assert not list(named_sizes(model))
     with pytest.raises(ValueError, match=r"reach the layer 'fc': it ends in ValueError \(Input si"):
         probe(MODELS.build(teacher), [Tap('fc')], torch.zeros(1, 3, 64, 64), None)
+
+
+def test_how_networks_are_run():
+    class Plain(nn.Module):
+        def forward(self, pixel_values, head_mask=None, **kwargs):  # Hugging Face's
+            return pixel_values, head_mask
+
+    class Passing(nn.Module):
+        def forward(self, *args, **kwargs):  # LoRAModel's
+            return args, kwargs
+
+    assert run(Plain(), 1, 2) == (1, None)
+    assert run(Passing(), 1, 2) == ((1, 2), dict(mode='tensor'))
 
 
 def test_named_sizes():
