@@ -1,6 +1,6 @@
 """A distillation loss, bound to the layers that it compares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
@@ -156,3 +156,20 @@ class BoundLoss:
             ([own[i] for own, _ in maps], [other[i] for _, other in maps])
             for i in range(counts.pop())
         ]
+
+
+def check_names(several: Sequence[BoundLoss]) -> None:
+    """Raise an error where two pairs would be logged under one name.
+
+    Args:
+        several (Sequence[BoundLoss]): All losses.
+
+    Raises:
+        ValueError: If there are two such pairs.
+    """
+    names = [name for bound in several for name in bound.names]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"Two distillation losses are called '{name}'; give one of them another `name`."
+            )

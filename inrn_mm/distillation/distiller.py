@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub, print_log
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .bound import BoundLoss
+from .bound import BoundLoss, check_names
 from .configs import model_config, teacher_configs
 from .gradient_ratios import gradient_ratios
 from .layouts import Size
@@ -71,9 +71,16 @@ class KnowledgeDistiller(StudentView):
             logged for each loss, the norm of its gradient at the student's
             layer over that of the task's; 0 never does. Defaults to 100.
 
+    Attributes:
+        student (nn.Module): The plain student.
+        teachers (dict[str, FrozenTeacher]): The teachers, by name.
+        distill_losses (nn.ModuleList): The losses.
+        bound (list[BoundLoss]): The losses with the layers they compare.
+
     Raises:
-        ValueError: If a layer or a teacher does not exist, two losses have
-            the same name, or the student is distilled already.
+        ValueError: If a layer or a teacher does not exist, layers cannot be
+            compared, two losses have the same name, or the student is
+            distilled already.
 
     Examples:
         >>> model = dict(
@@ -115,9 +122,8 @@ class KnowledgeDistiller(StudentView):
         super().__init__(MODELS.build(student))
         if getattr(self.student, 'data_preprocessor', None) is None:
             raise ValueError(
-                f'The student {type(self.student).__name__} is no model that can be trained, it '
-                'has neither a data_preprocessor nor a loss: give a detector or classifier '
-                'with it as the backbone.'
+                f'The student {type(self.student).__name__} is no model that can be trained (it '
+                'has no loss): give a detector or classifier with it as the backbone.'
             )
         self.ratio_interval = ratio_interval
         self.teachers = {
@@ -143,12 +149,7 @@ class KnowledgeDistiller(StudentView):
         """Find the layers of all losses and make their connectors."""
         nets = {name: teacher.net for name, teacher in self.teachers.items()}
         self.bound = [BoundLoss(loss, self.student, nets) for loss in self.distill_losses]
-        names = [name for bound in self.bound for name in bound.names]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f"Two distillation losses are called '{name}'; give one of them another `name`."
-                )
+        check_names(self.bound)
         taps = _taps(bound.student_taps for bound in self.bound)
         sizes = [probe_size, *named_sizes(self.student), *USUAL_SIZES]
         seen = probe_blank(self.student, taps, sizes, likely_channels(self.student))
