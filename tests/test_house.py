@@ -30,20 +30,17 @@ MAX_FUNCTION = 60
 # What was longer when the rule came. Nothing is added here; what has become
 # short is taken out.
 LONG_FILES = {
-    'inrn_mm/distillation/distiller.py',
     'inrn_mm/engine/launch.py',
     'inrn_mm/fitting/fitter.py',
     'inrn_mm/fitting/networks/inrn.py',
     'inrn_mm/fitting/signal.py',
 }
 LONG_FUNCTIONS = {
-    'inrn_mm/backbones/inrn.py INRN.__init__',
     'inrn_mm/engine/checkpoints/reading.py load_weights',
     'inrn_mm/engine/complexity.py count_config',
     'inrn_mm/fitting/decode.py decode_file',
     'inrn_mm/fitting/networks/inrn.py SingleStageINRN.__init__',
     'inrn_mm/fitting/signal.py load_signal',
-    'inrn_mm/layers/inre_block.py INReBlock.__init__',
     'tools/benchmark/peers.py mmrazor',
     'tools/fit_arguments.py make_parser',
     'tools/studies/fit_applications.py denoise',

@@ -15,6 +15,14 @@ from .stage import Stage, Stem
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
+# E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close enough to take
+# relu's gain, since a norm follows each layer.
+INIT_CFG = [
+    dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'),
+    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm', 'LN2d']),
+]
+
+
 @MODELS.register_module()
 class INRN(BaseModule):
     """Implicit Neural Representation Network as a backbone.
@@ -113,14 +121,7 @@ class INRN(BaseModule):
         act_cfg: dict = dict(type='GELU'),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if init_cfg is None:
-            # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close
-            # enough to take relu's gain, since a norm follows each layer.
-            init_cfg = [
-                dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'),
-                dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm', 'LN2d']),
-            ]
-        super().__init__(init_cfg)
+        super().__init__(INIT_CFG if init_cfg is None else init_cfg)
         arch = self._parse_arch(arch)
         widths, depths = arch['widths'], arch['depths']
         self.num_stages = len(depths)

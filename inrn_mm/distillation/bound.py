@@ -99,12 +99,11 @@ class BoundLoss:
         for pair in self.taps:
             dims = [side.features[tap][0].dim() for side, tap in zip(sides, pair)]
             as_maps = self.loss.takes_maps or sorted(dims) == [3, 4]
-            self._layouts.append(
-                tuple(
-                    side.layout(tap, own_images) if as_maps else Layout()
-                    for side, tap in zip(sides, pair)
-                )
+            own, other = (
+                side.layout(tap, own_images) if as_maps else Layout()
+                for side, tap in zip(sides, pair)
             )
+            self._layouts.append((own, other))
         calls = self._calls(student.features, teacher.features)
         for features in calls:
             self.loss.check(*([x.shape for x in side] for side in features))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .taps import Tap, TapError
 
-Size = tuple[int, int]
+Size = tuple[int, ...]  # height and width
 _SHAPES = (torch.int32, torch.int64)
 # attributes that count the class and register tokens of mmpretrain and timm
 _COUNTERS = ('num_extra_tokens', 'num_prefix_tokens')

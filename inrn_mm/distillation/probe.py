@@ -165,7 +165,7 @@ def probe_blank(
         TapUnreached: If no image leads to all taps; with what went wrong on
             the first one.
     """
-    first = None
+    errors = []
     like = next(iter(net.parameters()), torch.zeros(()))
     channels = list(dict.fromkeys(channels))
     for size in dict.fromkeys(sizes):
@@ -174,8 +174,8 @@ def probe_blank(
             try:
                 return probe(net, taps, image, blank_samples(size))
             except TapUnreached as error:
-                first = first or error
-    raise first
+                errors.append(error)
+    raise errors[0]
 
 
 def blank_samples(size: Size) -> list[BaseDataElement]:
@@ -185,13 +185,13 @@ def blank_samples(size: Size) -> list[BaseDataElement]:
     return [BaseDataElement(metainfo=dict(meta, scale_factor=(1.0, 1.0)))]
 
 
-def run(net: nn.Module, inputs: Tensor, data_samples: list | None) -> Any:
+def run(net: nn.Module, inputs: Tensor, data_samples: list | dict | None) -> Any:
     """Run a network, one of mmengine's kind in its ``'tensor'`` mode.
 
     Args:
         net (nn.Module): A ``BaseModel``, or any network of images.
         inputs (Tensor): Images ``(N, C, H, W)``.
-        data_samples (list, optional): Their data samples.
+        data_samples (list | dict, optional): Their data samples.
     """
     parameters = signature(net.forward).parameters
     kinds = {p.kind for p in parameters.values()}

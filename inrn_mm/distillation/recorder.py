@@ -31,7 +31,7 @@ class Features(dict[Tap, list[Tensor]]):
         self.places: dict[Tap, list[list[Places]]] = {tap: [] for tap in taps}
         self.levels: dict[Tap, int] = {}
         self.size = size
-        self.share = (1.0, 1.0)
+        self.share: tuple[float, ...] = (1.0, 1.0)
 
     def detach(self) -> 'Features':
         """Return the same without gradient."""
@@ -119,7 +119,7 @@ class Recorder:
         self._versions = {tap: [] for tap in self.taps}
         self._with_grad: dict[Tap, list[bool]] = {tap: [] for tap in self.taps}
         self._maps: dict[str, Places] = {}
-        self.counts = Counter()
+        self.counts: Counter[Tap] = Counter()
         self.without_grad: set[Tap] = set()
         for path in self.grids:
             module = self.model.get_submodule(path)
@@ -156,20 +156,21 @@ class Recorder:
             elif with_grad:
                 self.without_grad.add(tap)
             if tap.call is not None and with_grad:
-                self._keep_call(tap)
+                self._keep_call(tap, tap.call)
         return True
 
     def _keep(self, tap: Tap, calls: list[int]) -> None:
-        for records in (self.features, self.features.places, self._versions):
+        several: tuple[dict, ...] = (self.features, self.features.places, self._versions)
+        for records in several:
             records[tap] = [records[tap][i] for i in calls]
 
-    def _keep_call(self, tap: Tap) -> None:
+    def _keep_call(self, tap: Tap, call: int) -> None:
         count = len(self.features[tap])
-        if not -count <= tap.call < count:
+        if not -count <= call < count:
             raise TapError(
                 f"The layer '{tap}' does not exist: '{tap.path}' is called {count} times."
             )
-        self._keep(tap, [tap.call])
+        self._keep(tap, [call])
 
     def _see_map(self, path: str, out: Any) -> None:
         if isinstance(out, Tensor) and out.dim() == 4:

@@ -108,15 +108,8 @@ class INReBlock(BaseModule):
             kernel = kernel_size if kind == 'conv' else 1
             # the last activation comes after the residual
             act = act_cfg if i < len(kinds) else None
-            self.layers.append(
-                ConvModule(
-                    *widths[i - 1 : i + 1],
-                    kernel,
-                    padding=kernel // 2,
-                    norm_cfg=norm_cfg,
-                    act_cfg=act,
-                )
-            )
+            cfg = dict(padding=kernel // 2, norm_cfg=norm_cfg, act_cfg=act)
+            self.layers.append(ConvModule(*widths[i - 1 : i + 1], kernel, **cfg))
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
         self.act = build_activation_layer(act_cfg) if act_cfg else nn.Identity()
 

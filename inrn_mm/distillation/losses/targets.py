@@ -69,10 +69,10 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
             '`gt_instances.bboxes`.'
         )
     boxes, sizes = [], []
-    for box, sample in zip(found, metainfos(data_samples)):
+    for box, sample in zip(found, metainfos(data_samples or [])):
         # mmdet's box types hold a tensor
         boxes.append(getattr(box, 'tensor', box).reshape(-1, 4).float())
-        height, width = sample.get('batch_input_shape', sample.get('img_shape'))[:2]
+        height, width = (sample.get('batch_input_shape') or sample['img_shape'])[:2]
         sizes.append([[width, height, width, height]])
     boxes = pad_sequence(boxes, True, padding_value=-torch.inf).to(device)
     return boxes / torch.tensor(sizes, dtype=torch.float32, device=device)
