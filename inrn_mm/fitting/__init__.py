@@ -7,7 +7,8 @@ The parts, each registered in mmengine's root registries:
     The target in memory, ``data`` of shape ``(T, H, W, C)``: uint8, int32 for
     16-bit images, float32 for floating-point ones; ``max_value`` 255, 65535
     or 1. ``load_signal(path, size=None, crop=None, frames=None)`` reads an
-    image, a folder of frames or a video.
+    image, an animation, a folder of frames or a video, see
+    :mod:`inrn_mm.fitting.reading`.
 Networks (``MODELS``)
     ``SingleStageINRN``, ``SIREN``, ``FourierMLP``, ``FINER``, ``NeRV``,
     ``HNeRV``; all take ``shape=(T, H, W, C)`` and have ``kind``
@@ -40,6 +41,9 @@ Networks (``MODELS``)
     at a time or PSNR. ``encode_seconds`` (training alone, no evaluation) is
     in the message hub's info and the log's scalars.
 
+``FitStopHook()`` (``HOOKS``)
+    Ends a training with a checkpoint on Ctrl-C or SIGTERM.
+
 ``write_fit(path, net, net_cfg, signal, bits=8)``, ``read_fit(path)``
     The compact file, see :mod:`inrn_mm.fitting.codec`.
 
@@ -57,11 +61,13 @@ from .losses import FittingLoss
 from .networks import FINER, SIREN, FittingNet, FourierMLP, HNeRV, NeRV, SingleStageINRN
 from .progress import FitProgressHook
 from .signal import Signal, load_signal
+from .stopping import FitStopHook
 
 __all__ = [
     'BudgetHook',
     'FINER',
     'FitProgressHook',
+    'FitStopHook',
     'FitTestLoop',
     'FitTrainLoop',
     'FitValLoop',
