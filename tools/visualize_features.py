@@ -39,17 +39,15 @@ def main():
     args = parse_args()
 
     # after parsing: these imports take seconds
-    from mmengine.config import Config
     from mmengine.registry import MODELS
 
     from inrn_mm.engine import load_state, load_weights, user_errors
+    from inrn_mm.engine.run_config import read_config
     from inrn_mm.utils.config_types import init_scope, is_distiller
     from inrn_mm.visualization.features import draw_features, load_batch, paired_features
 
     with user_errors():
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         if args.allow_pickle and is_distiller(cfg.model):
             cfg.model.allow_pickle = True  # of the teacher's checkpoint
         init_scope(cfg)

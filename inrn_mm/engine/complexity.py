@@ -6,16 +6,14 @@ functions, residual additions, max-pooling and NMS are not. "Activations" are
 the elements that convolutions and matrix products put out.
 """
 
-import os.path as osp
-
 import torch
 from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
-from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..utils.config_types import init_scope, model_package
+from .run_config import read_config
 
 Counts = dict[str, float]
 
@@ -105,10 +103,9 @@ def count_config(config: str, shape: tuple[int, int] | None = None) -> dict[str,
 
     Raises:
         FileNotFoundError: If there is no such config.
+        ValueError: If it cannot be read.
     """
-    if not osp.isfile(config):
-        raise FileNotFoundError(f'The config {config} does not exist.')
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     init_scope(cfg)
     detector = model_package(cfg) == 'mmdet'
     if 'data_preprocessor' in cfg:

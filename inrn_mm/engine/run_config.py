@@ -38,17 +38,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     check_devices()
     make_loading_safe(args.allow_pickle)
-    cfg = read_config(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        try:
-            cfg.merge_from_dict(args.cfg_options)
-        except Exception as error:  # any, of options that do not fit the config
-            raise ValueError(
-                f'--cfg-options {_assignments(args.cfg_options)} do not fit '
-                f'{args.config} ({type(error).__name__}: {error}).'
-            ) from error
-    check_sections(cfg, args.config)
     if args.allow_pickle and is_distiller(cfg.get('model')):
         cfg.model.allow_pickle = True  # of the teacher's checkpoint
     if args.work_dir is not None:
@@ -65,19 +56,22 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def read_config(name: str) -> Config:
+def read_config(name: str, options: dict | None = None) -> Config:
     """Read a config file.
 
     Args:
         name (str): Its path, or ``'mmdet::path/below/configs.py'`` of one in
             an installed package.
+        options (dict, optional): What to change in it, of ``--cfg-options``.
+            Defaults to None.
 
     Returns:
         Config: Its content.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it or a file it is based on cannot be read.
+        ValueError: If it or a file it is based on cannot be read, the options
+            do not fit it, or a part is no dict.
     """
     package, colons, _ = name.partition('::')
     if colons and importlib.util.find_spec(package or '?') is None:
@@ -92,7 +86,7 @@ def read_config(name: str) -> Config:
             "or of one in a package as 'mmdet::path/below/configs.py'."
         )
     try:
-        return get_config(name) if colons else Config.fromfile(name)
+        cfg = get_config(name) if colons else Config.fromfile(name)
     except Exception as error:  # a config file is code
         if colons and isinstance(error, (FileNotFoundError, ValueError)):
             raise FileNotFoundError(
@@ -100,6 +94,15 @@ def read_config(name: str) -> Config:
                 f'below its .mim/configs.'
             ) from error
         raise ValueError(f'The config {name} cannot be read: {_reason(error)}') from error
+    try:
+        cfg.merge_from_dict(options or {})
+    except Exception as error:  # any, of options that do not fit the config
+        raise ValueError(
+            f'--cfg-options {_assignments(options)} do not fit '
+            f'{name} ({type(error).__name__}: {error}).'
+        ) from error
+    check_sections(cfg, name)
+    return cfg
 
 
 def check_sections(cfg: Config, source: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'reliability.md'
-TABLE = re.compile(r'(<!-- faults -->\n).*?(\n<!-- end of faults -->)', re.DOTALL)
+TABLE = re.compile(r'(<!-- faults -->\n).*?(<!-- end of faults -->)', re.DOTALL)
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     print(table)
     if not (args.few or args.only):
         page = PAGE.read_text()
-        PAGE.write_text(TABLE.sub(lambda found: found.group(1) + table + found.group(2), page))
+        PAGE.write_text(TABLE.sub(lambda found: f'{found.group(1)}{table}\n{found.group(2)}', page))
     sys.exit(bool(lost))
 
 

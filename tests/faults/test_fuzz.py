@@ -27,7 +27,7 @@ few = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-many = settings(few, max_examples=2000, derandomize=False)
+many = settings(few, max_examples=300, derandomize=False)
 
 numbers = st.one_of(
     st.integers(-3, 40),

@@ -79,19 +79,15 @@ def print_findings(found):
 def main():
     args = parse_args()
     # after parsing: these imports take seconds
-    from mmengine.config import Config
-
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
     from inrn_mm.datasets.checks import check_config
     from inrn_mm.datasets.checks.findings import SEVERITIES
+    from inrn_mm.engine.run_config import read_config
     from inrn_mm.utils.config_types import init_scope
     from inrn_mm.utils.user_error import user_errors
 
     with user_errors():
-        if not Path(args.config).is_file():
-            sys.exit(f'error: The config {args.config} does not exist.')
-        cfg = Config.fromfile(args.config)
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg = read_config(args.config, args.cfg_options)
         init_scope(cfg)
         found, sets = check_config(cfg, args.splits, args.decode, track=track)
         print_findings(found)

@@ -260,19 +260,18 @@ def main():
     args = parse_args()
     # a scheduler's way to stop; the run must not go on alone
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # after parsing: these imports take seconds
-        from inrn_mm.engine.work_dir import work_dir_lock
-        from tools.studies.training_runs import train_all
+    # after parsing: these imports take seconds
+    from inrn_mm.engine.work_dir import work_dir_lock
+    from inrn_mm.utils.user_error import user_errors
+    from tools.studies.training_runs import train_all
 
-        runs = all_runs(args)
-        with work_dir_lock(args.out, option='--out'):
+    try:
+        with user_errors(), work_dir_lock(args.out, option='--out'):
+            runs = all_runs(args)
             failed, late = train_all(
                 runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs)
             )
             print(f'\n{write_tables(args, runs, counted=True)}')
-    except (ValueError, RuntimeError, OSError) as error:
-        sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')
     if late:
