@@ -35,10 +35,9 @@ class AtomicBackend(LocalBackend):
         except OSError as error:
             reason = error.strerror or error
             raise type(error)(
-                error.errno,
                 f'{path} ({len(obj) / 1e6:.1f} MB) cannot be written: {reason}. What was '
                 'saved before is still there: make room or give another folder, '
-                'and go on (a training by --resume)',
+                'and go on (a training by --resume).'
             ) from error
         finally:  # after a failure, or an interruption
             with contextlib.suppress(OSError):
