@@ -32,20 +32,19 @@ TITLES = dict(operator='no `{}`', package='needs `{}`', works='works')
 
 
 def run_folders(
-    kind: str, folders: list[str], limit: float, advance: Callable[[], None]
-) -> dict[str, dict] | str:
+    kind: str, folders: list[str], limit: float, note: Callable[[str, dict], None]
+) -> str:
     """Run folders with one kind of operators, in a process of its own.
 
     Args:
         kind (str): What ``INRN_MMCV_OPS`` is.
         folders (list[str]): Of configs.
         limit (float): Seconds for each.
-        advance (Callable): Called after each.
+        note (Callable): Gets the kind and what became of each folder.
 
     Returns:
-        dict[str, dict] | str: What became of each folder, or why none ran.
+        str: Why none ran, or nothing.
     """
-    rows = {}
     env = dict(os.environ, INRN_MMCV_OPS=kind, CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1')
     command = [sys.executable, '-m', 'tools.studies.mmdet_trials', *folders]
     with tempfile.TemporaryFile('w+') as errors:
@@ -59,41 +58,52 @@ def run_folders(
         )
         for line in process.stdout:
             if line.startswith('{'):  # packages print, too
-                row = json.loads(line)
-                rows[row['folder']] = row
-                advance()
+                note(kind, json.loads(line))
         if process.wait() == 0:
-            return rows
+            return ''
         errors.seek(0)
         return (errors.read().splitlines() or ['error'])[-1].removeprefix('error: ')
 
 
-def run_all(folders: list[str], limit: float, jobs: int) -> list[dict[str, dict] | str]:
+def run_all(
+    folders: list[str], limit: float, jobs: int, record: Path | None
+) -> list[dict[str, dict] | str]:
     """Run folders with both kinds of operators.
 
     Args:
         folders (list[str]): Of configs.
         limit (float): Seconds for each.
         jobs (int): Processes for each kind.
+        record (Path, optional): Gets a line for each; what it has is not run.
 
     Returns:
-        list[dict[str, dict] | str]: See :func:`run_folders`; for each kind.
+        list[dict[str, dict] | str]: For each kind, what became of each folder,
+        or why none ran.
     """
-    parts = [folders[i::jobs] for i in range(min(jobs, len(folders)))]
+    rows: dict[str, dict[str, dict]] = {kind: {} for kind in KINDS}
+    if record and record.exists():
+        for kind, row in map(json.loads, record.read_text().splitlines()):
+            rows[kind][row['folder']] = row
     with Progress(transient=True) as progress, ThreadPoolExecutor(2 * jobs) as pool:
-        tasks = {kind: progress.add_task(kind, total=len(folders)) for kind in KINDS}
+        tasks, running = {}, {}
 
-        def run(kind, part):
-            return run_folders(kind, part, limit, lambda: progress.advance(tasks[kind]))
+        def note(kind, row):
+            rows[kind][row['folder']] = row
+            progress.advance(tasks[kind])
+            if record:
+                with record.open('a') as file:
+                    file.write(json.dumps([kind, row]) + '\n')
 
-        running = {kind: [pool.submit(run, kind, part) for part in parts] for kind in KINDS}
-        found = [[future.result() for future in running[kind]] for kind in KINDS]
-    merged = []
-    for results in found:
-        reasons = [result for result in results if isinstance(result, str)]
-        rows = {} if reasons else {k: v for result in results for k, v in result.items()}
-        merged.append(reasons[0] if reasons else {name: rows[name] for name in folders})
-    return merged
+        for kind in KINDS:
+            left = [name for name in folders if name not in rows[kind]]
+            tasks[kind] = progress.add_task(kind, total=len(left))
+            parts = [left[i::jobs] for i in range(min(jobs, len(left)))]
+            running[kind] = [pool.submit(run_folders, kind, part, limit, note) for part in parts]
+        reasons = {kind: [r for f in running[kind] if (r := f.result())] for kind in KINDS}
+    return [
+        reasons[kind][0] if reasons[kind] else {name: rows[kind][name] for name in folders}
+        for kind in KINDS
+    ]
 
 
 def describe(row: dict) -> str:
@@ -182,6 +192,9 @@ def main() -> None:
     parser.add_argument('--out', type=Path, help='page that gets the table (default: print it)')
     parser.add_argument('--limit', type=float, default=300, help='seconds for each (%(default)s)')
     parser.add_argument('--jobs', type=int, default=1, help='processes for each kind (default: 1)')
+    parser.add_argument(
+        '--record', type=Path, help='file that gets a line of JSON for each; a second run goes on'
+    )
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))  # tools.*
     from tools.studies.mmdet_folders import find_folders
@@ -190,7 +203,7 @@ def main() -> None:
     if unknown := set(args.folders) - set(known):
         parser.error(f"mmdet's configs have no folder {', '.join(sorted(unknown))}.")
     folders = args.folders or list(known)
-    ours, compiled = run_all(folders, args.limit, args.jobs)
+    ours, compiled = run_all(folders, args.limit, args.jobs, args.record)
     if isinstance(ours, str):
         raise SystemExit(f'error: {ours}')
     table = make_table(ours, compiled)
