@@ -93,7 +93,7 @@ class INRN(BaseModule):
         [(1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4), (1, 512, 2, 2)]
     """
 
-    arch_settings = {
+    arch_settings: dict[str, dict] = {
         's': dict(widths=[32, 64, 128], depths=[2, 8, 2], compression=0.5, stem='conv3'),
         'm': dict(widths=[64, 128, 256, 512], depths=[2, 2, 8, 2]),
         'l': dict(widths=[128, 256, 512, 1024], depths=[2, 2, 8, 2]),
@@ -162,7 +162,8 @@ class INRN(BaseModule):
     def feature_info(self) -> list[dict]:
         """Channels (``num_chs``), stride (``reduction``) and ``module`` of
         each map that is returned, under timm's names."""
-        stride, infos = self.stem.stride, []
+        infos: list[dict] = []
+        stride = self.stem.stride
         for i, stage in enumerate(self.stages):
             stride *= stage.stride
             if i in self.out_indices:

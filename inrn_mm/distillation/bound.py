@@ -50,7 +50,7 @@ class BoundLoss:
         self.names = [
             f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s) for s, _ in loss.pairs
         ]
-        self._layouts: list[tuple[Layout, Layout]] = []
+        self._layouts: list[tuple[Layout, ...]] = []
 
     def _choose_teacher(self, names: list[str]) -> str:
         kind, wanted = type(self.loss).__name__, self.loss.teacher

@@ -303,7 +303,7 @@ class KnowledgeDistiller(StudentView):
             if not theirs or waits != (student is not None):
                 continue
             self._load(name)
-            proposals = student[PROPOSALS][0] if waits else None
+            proposals = student[PROPOSALS][0] if student is not None else None
             taps = _taps(bound.teacher_taps for bound in theirs)
             features[name] = teacher(inputs, data_samples, taps, proposals)
         return features

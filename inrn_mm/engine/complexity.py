@@ -113,23 +113,8 @@ def count_config(config: str, shape: tuple[int, int] | None = None) -> dict[str,
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     shape = shape or ((800, 1280) if detector else (224, 224))
-    samples = None
-    if detector:
-        from mmdet.structures import DetDataSample
-
-        samples = [
-            DetDataSample(
-                metainfo=dict(
-                    img_shape=shape,
-                    ori_shape=shape,
-                    pad_shape=shape,
-                    batch_input_shape=shape,
-                    scale_factor=(1.0, 1.0),
-                )
-            )
-        ]
     model.eval()
-    whole = _Tensors(model, samples)
+    whole = _Tensors(model, _detector_samples(shape) if detector else None)
     flops, activations = _analyzers(whole, (torch.rand(1, 3, *shape),))
     parts = {
         name: dict(
@@ -146,6 +131,14 @@ def count_config(config: str, shape: tuple[int, int] | None = None) -> dict[str,
         activations=activations.total(),
     )
     return parts
+
+
+def _detector_samples(shape: tuple[int, int]) -> list:
+    """Describe an image to a detector: one of this height and width, unscaled."""
+    from mmdet.structures import DetDataSample
+
+    shapes = dict.fromkeys(('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'), shape)
+    return [DetDataSample(metainfo=dict(shapes, scale_factor=(1.0, 1.0)))]
 
 
 class _Tensors(nn.Module):

@@ -118,7 +118,7 @@ def job_config(job: FitJob) -> Config:
     Raises:
         ValueError: If it is no fitting config, or an option wrong.
     """
-    cfg = load_config(job)
+    cfg = load_config(job)  # type: ignore[arg-type]  # it has the same attributes
     if cfg.model.get('type') != 'SignalFitter':
         raise ValueError(
             f'{job.config} is no fitting config: its model is a '

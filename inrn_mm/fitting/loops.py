@@ -143,11 +143,11 @@ def _leave_out(evaluator: Evaluator, side: int) -> None:
 def _loader(dataloader: dict, length: int, infinite: bool = False) -> dict:
     """Complete a config's dataloader."""
     kind = 'InfiniteSampler' if infinite else 'DefaultSampler'
-    loader = dict(batch_size=1, num_workers=0)
-    loader.update(dataloader)
-    loader.update(
-        dataset=Numbers(length),
-        sampler=dict(type=kind, shuffle=infinite),
-        collate_fn=dict(type='default_collate'),
-    )
-    return loader
+    return {
+        'batch_size': 1,
+        'num_workers': 0,
+        **dataloader,
+        'dataset': Numbers(length),
+        'sampler': dict(type=kind, shuffle=infinite),
+        'collate_fn': dict(type='default_collate'),
+    }

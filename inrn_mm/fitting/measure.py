@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Meter:
         side = min(target.shape[1:3])
         self.metrics = [m for m in (PSNR(), SSIM(), MSSSIM()) if side >= m.min_side]
         self.frames = 0
-        self.error = 0.0
+        self.error: Any = 0.0
         self.seconds: list[float] = []
 
     def watch(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

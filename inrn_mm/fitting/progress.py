@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -20,7 +21,7 @@ class FitProgressHook(Hook):
     priority = 'VERY_LOW'
 
     def __init__(self) -> None:
-        self.bar = None
+        self.bar: Any = None
         self.shown: dict[str, str] = {}
 
     def before_train(self, runner) -> None:

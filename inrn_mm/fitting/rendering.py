@@ -9,7 +9,7 @@ from torch import Tensor
 from .networks import FittingNet
 
 CHUNK = 2**18  # pixels that a network of pixels computes at a time
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
 def coordinates(net: FittingNet, frames: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def sync_bn_forward_output(
     std.copy_((var + eps).sqrt())
     norm.copy_((widen(input) - _expand(mean)) / _expand(std))
     output.copy_(norm if weight is None else norm * _expand(weight) + _expand(bias))
-    if running_mean is not None:
+    if running_mean is not None and running_var is not None:
         count = input.shape[0] * input.shape[2] * group_size
         running_mean.lerp_(mean, momentum)
         running_var.lerp_(var * (count / max(count - 1, 1)), momentum)

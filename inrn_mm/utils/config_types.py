@@ -48,6 +48,7 @@ def student_config(model: dict | None) -> dict:
     Returns:
         dict: That of the student, or the model itself.
     """
+    model = model or {}
     return (model.get('student') if is_distiller(model) else model) or {}
 
 

@@ -33,7 +33,7 @@ def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndar
     """
     init_scope(cfg)
     _, dataset = next(leaf_configs(cfg.test_dataloader.dataset, ''))
-    steps = [step for step in dataset.pipeline if 'LoadAnnotations' not in str(step['type'])]
+    steps = [step for step in dataset['pipeline'] if 'LoadAnnotations' not in str(step['type'])]
     data = Compose(steps)(dict(img_path=image, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]))
     pixels = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]

@@ -7,6 +7,7 @@ import types
 
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
+from torch import nn
 
 from inrn_mm.distillation import StageMSELoss
 
@@ -67,6 +68,26 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
             'such a config, or leave it out of --peers.'
         )
     import_mmrazor()
+    from mmrazor.registry import MODELS as RAZOR_MODELS
+
+    distiller, convs = _razor_distiller(ours)
+    # its parts are looked up in the scope of the day
+    with DefaultScope.overwrite_default_scope('mmrazor'):
+        model = RAZOR_MODELS.build(
+            dict(
+                type='SingleTeacherDistill',
+                architecture=plain_student(ours.student),
+                teacher=copy.deepcopy(ours.teacher.net),
+                distiller=distiller,
+            )
+        )
+    for name, conv in convs.items():
+        model.distiller.connectors[name].conv_module.conv.load_state_dict(conv.state_dict())
+    return model
+
+
+def _razor_distiller(ours: BaseModel) -> tuple[dict, dict[str, nn.Module]]:
+    """Write a distiller's losses as mmrazor's config, with the convolutions to copy."""
     recorders: dict[str, dict] = dict(student={}, teacher={})
     connectors, losses, mappings = {}, {}, {}
     convs = {}
@@ -93,28 +114,15 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
                 )
             mapping['s_feature']['connector'] = name
             mappings[name] = mapping
-    from mmrazor.registry import MODELS as RAZOR_MODELS
-
-    # its parts are looked up in the scope of the day
-    with DefaultScope.overwrite_default_scope('mmrazor'):
-        model = RAZOR_MODELS.build(
-            dict(
-                type='SingleTeacherDistill',
-                architecture=plain_student(ours.student),
-                teacher=copy.deepcopy(ours.teacher.net),
-                distiller=dict(
-                    type='ConfigurableDistiller',
-                    student_recorders=recorders['student'],
-                    teacher_recorders=recorders['teacher'],
-                    connectors=connectors,
-                    distill_losses=losses,
-                    loss_forward_mappings=mappings,
-                ),
-            )
-        )
-    for name, conv in convs.items():
-        model.distiller.connectors[name].conv_module.conv.load_state_dict(conv.state_dict())
-    return model
+    distiller = dict(
+        type='ConfigurableDistiller',
+        student_recorders=recorders['student'],
+        teacher_recorders=recorders['teacher'],
+        connectors=connectors,
+        distill_losses=losses,
+        loss_forward_mappings=mappings,
+    )
+    return distiller, convs
 
 
 def mmdet_ld(ours: BaseModel, cfg: dict) -> BaseModel:

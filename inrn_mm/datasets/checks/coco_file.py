@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from mmengine.fileio import get
 
@@ -13,7 +14,7 @@ from .usage import Usage
 EXPORT = 'export it again as COCO JSON: an object with images, annotations and categories'
 
 
-def read_json(path: str, backend_args: dict | None = None) -> object:
+def read_json(path: str, backend_args: dict | None = None) -> Any:
     """Read a JSON file.
 
     Args:
@@ -22,7 +23,7 @@ def read_json(path: str, backend_args: dict | None = None) -> object:
             None: as the path says.
 
     Returns:
-        object: What is in it.
+        Any: What is in it.
 
     Raises:
         ValueError: If it is no JSON, saying how it is not.

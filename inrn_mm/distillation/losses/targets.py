@@ -63,7 +63,7 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
         ValueError: If there are no boxes.
     """
     found = _boxes(data_samples)
-    if found is None:
+    if found is None or data_samples is None:
         raise ValueError(
             f'{type(loss).__name__} needs ground-truth boxes: the data samples must have '
             '`gt_instances.bboxes`.'

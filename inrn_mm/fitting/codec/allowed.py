@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from mmengine.registry import MODELS
 
@@ -106,7 +107,7 @@ def _not_of(asked: set[str], known: set[str] | frozenset[str]) -> str | None:
     return min(asked - known, default=None)
 
 
-def _dicts(value: object) -> list[dict]:
+def _dicts(value: Any) -> list[dict]:
     """All dicts in a value, however deep."""
     inner = value.values() if isinstance(value, dict) else value
     found = [value] if isinstance(value, dict) else []

@@ -193,11 +193,13 @@ def read_fit(path: str | Path) -> CompactFit:
 
 
 @contextlib.contextmanager
-def _decodable(path: str | Path, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def _decodable(path: str | Path, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Make one sentence of whatever a changed file makes libraries raise."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, MemoryError, ImportError, *passing):
+    except (KeyboardInterrupt, SystemExit, MemoryError, ImportError):
+        raise
+    except passing:
         raise
     except BaseException as error:  # a panic in constriction's Rust is no Exception
         reason = (str(error).splitlines() or [''])[0]

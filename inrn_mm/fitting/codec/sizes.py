@@ -8,6 +8,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.modules import module as hooks
@@ -24,7 +25,7 @@ SPARE_WEIGHTS = 2**22
 MAX_TENSORS = 2**13
 MAX_FRAMES, MAX_SIDE = 2**24, 2**18
 # Names and types of a header's entries.
-HEADER = dict(
+HEADER: dict[str, Any] = dict(
     net=dict,
     shape=list,
     max=(int, float),

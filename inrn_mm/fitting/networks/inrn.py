@@ -87,7 +87,7 @@ class SingleStageINRN(FittingNet):
     """
 
     table_1 = dict(grid_channels=25, widths=[100, 50, 25, 24, 24], hidden=512)
-    arch_settings = {
+    arch_settings: dict[str, dict] = {
         'mlp': dict(table_1, orders='mlp-mlp'),
         'front': dict(table_1, orders=['conv-mlp'] * 4 + ['mlp-mlp']),
         'post': dict(table_1, orders=['mlp' + '-conv' * 5 + '-mlp'] + ['mlp-mlp'] * 4),
@@ -211,7 +211,7 @@ class SingleStageINRN(FittingNet):
                     'with widths.'
                 )
             arch = self.arch_settings[arch]
-        arch = dict(hidden=None, orders='mlp-conv-mlp', blocks=0) | dict(arch)
+        arch = {'hidden': None, 'orders': 'mlp-conv-mlp', 'blocks': 0, **arch}
         number = len(arch['widths'])
         for key in ('hidden', 'orders', 'blocks'):
             if not isinstance(arch[key], (list, tuple)):

@@ -43,7 +43,7 @@ class Stage(nn.Sequential):
     ) -> None:
         from mmcv.cnn import ConvModule
 
-        common = dict(norm_cfg=None, act_cfg=act_cfg)
+        common: dict = dict(norm_cfg=None, act_cfg=act_cfg)
         layers: list[nn.Module] = []
         spread = out_channels * stride**2
         if hidden:

@@ -59,7 +59,7 @@ class NeRV(FittingNet):
                 "of the grid's channels."
             )
         grid, strides = choose_grid(shape[1:3], grid=grid, strides=strides)
-        width = self.arch_settings.get(arch, arch)
+        width = self.arch_settings[arch] if isinstance(arch, str) else arch
         self.embedding = PositionalEncoding(base, levels)
         self.stem = nn.Sequential(
             nn.Linear(self.embedding.out_channels, stem_width),

@@ -70,15 +70,15 @@ def _given(
     """Check that strides, and a grid if there is one, cover a frame."""
     total = math.prod(strides)
     needed = math.ceil(height / total), math.ceil(width / total)
-    grid = tuple(grid or needed)
-    if grid[0] < needed[0] or grid[1] < needed[1]:
+    rows, columns = grid or needed
+    if rows < needed[0] or columns < needed[1]:
         raise ValueError(
-            f'The grid {grid} with the strides {tuple(strides)} covers '
-            f'{grid[0] * total} x {grid[1] * total} pixels, less than '
+            f'The grid {rows, columns} with the strides {tuple(strides)} covers '
+            f'{rows * total} x {columns * total} pixels, less than '
             f'the {height} x {width} of a frame; the grid must be at '
             f'least {needed}.'
         )
-    return grid, tuple(strides)
+    return (rows, columns), tuple(strides)
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:
