@@ -8,14 +8,14 @@ from mmengine.config import DictAction
 
 
 def make_parser(description: str, examples: str) -> argparse.ArgumentParser:
-    """A parser with the arguments of both tools.
+    """Make a parser with the arguments of both tools.
 
     Args:
         description (str): One line.
         examples (str): Shown under the options.
 
     Returns:
-        ArgumentParser: To add the tool's own arguments to.
+        ArgumentParser: The parser, to add the tool's own arguments to.
     """
     parser = argparse.ArgumentParser(
         description=description,

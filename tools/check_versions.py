@@ -155,7 +155,7 @@ class Check:
 
     Args:
         versions (Versions): The set.
-        args (Namespace): Of the command line.
+        args (Namespace): Arguments of the command line.
     """
 
     def __init__(self, versions: Versions, args: argparse.Namespace) -> None:

@@ -120,7 +120,7 @@ def job_options(args: argparse.Namespace) -> dict:
     """Collect what of the arguments are fields of a FitJob.
 
     Args:
-        args (Namespace): Of one of these parsers.
+        args (Namespace): Arguments of one of these parsers.
 
     Returns:
         dict: By name.

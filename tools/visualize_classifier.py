@@ -33,7 +33,7 @@ def parse_args():
 
 
 def find_script(name):
-    """Path of a visualization tool of the installed mmpretrain.
+    """Find the path of a visualization tool of the installed mmpretrain.
 
     Raises:
         SystemExit: If it, or what it needs, is not installed.
@@ -51,7 +51,7 @@ def find_script(name):
 
 
 def target_layers(config):
-    """Arguments that name INRN's last stage; none for other networks."""
+    """Make arguments that name INRN's last stage; none for other networks."""
     from mmengine.config import Config
 
     model = Config.fromfile(config).model

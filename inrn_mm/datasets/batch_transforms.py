@@ -178,7 +178,7 @@ class BatchRandAugment(nn.Module):
         return images
 
     def apply_one(self, name: str, sign: int, images: Tensor) -> Tensor:
-        """One operation on a group of images.
+        """Apply one operation to a group of images.
 
         Args:
             name (str): The operation.

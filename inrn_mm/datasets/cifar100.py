@@ -136,7 +136,7 @@ class InMemoryCIFAR100(BaseDataset):
         return len(self.labels)
 
     def get_data_info(self, idx: int) -> dict:
-        """A sample before the pipeline."""
+        """Give a sample before the pipeline."""
         self.full_init()
         return dict(
             img=self.images[idx].permute(1, 2, 0).cpu().numpy(),
@@ -145,7 +145,7 @@ class InMemoryCIFAR100(BaseDataset):
         )
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Classes of a sample, for samplers that balance them."""
+        """List the classes of a sample, for samplers that balance them."""
         self.full_init()
         return [int(self.labels[idx])]
 
@@ -153,7 +153,7 @@ class InMemoryCIFAR100(BaseDataset):
         return self.pipeline(self.get_data_info(idx))
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list[dict]:
-        """A batch.
+        """Give a batch.
 
         Args:
             indices (Sequence[int]): Of N samples.

@@ -67,7 +67,7 @@ def load_cifar100(root: str | Path, split: str) -> Split:
 
 
 def published_sums() -> dict[str, str]:
-    """MD5 sums of the original files, as mmpretrain has them."""
+    """List the MD5 sums of the original files, as mmpretrain has them."""
     from mmpretrain.datasets import CIFAR100
 
     return dict([(CIFAR100.filename, CIFAR100.tgz_md5), *CIFAR100.train_list, *CIFAR100.test_list])
@@ -108,7 +108,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _parse(content: bytes, path: Path, split: str) -> Split:
-    """An original file: a dict of arrays and lists, pickled by Python 2."""
+    """Read an original file: a dict of arrays and lists, pickled by Python 2."""
     _check(content, split, path)
     entry = _ArrayUnpickler(BytesIO(content), encoding='latin1').load()
     images = entry['data'].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -142,7 +142,7 @@ def _load_sheets(root: Path, split: str) -> Split:
 
 
 def _alphabetical(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Labels as indices of the sorted class names."""
+    """Number the labels by the sorted class names."""
     if not path.is_file():
         return labels
     names = _read(path, lambda path: json.loads(path.read_text()))

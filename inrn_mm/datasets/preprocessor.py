@@ -20,7 +20,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         transforms (Sequence[dict]): Modules that take and return a batch,
             such as :class:`BatchCropFlip`, :class:`BatchRandAugment` and
             :class:`BatchCutout`, in this order. Defaults to none.
-        **kwargs: Of :class:`mmpretrain.models.ClsDataPreprocessor`.
+        **kwargs: Arguments of :class:`mmpretrain.models.ClsDataPreprocessor`.
 
     Raises:
         ValueError: If the images of a batch to be augmented differ in size.

@@ -33,7 +33,7 @@ class Classifier(nn.Module):
         self.fc = nn.Linear(backbone.out_channels[-1], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
+        """Compute logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
         return self.fc(self.pool(self.backbone(x)[-1]).flatten(1))
 
 
@@ -56,7 +56,7 @@ def count(model: nn.Module, *inputs: Tensor) -> Counts:
 
 
 def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
-    """As :func:`count`, for a network and inputs on the meta device.
+    """Count, as :func:`count` does, a network and inputs on the meta device.
 
     Nothing is computed, so that whole frames are counted in no time.
     mmengine's counters trace the network, which meta tensors cannot be.
@@ -164,8 +164,10 @@ def _analyzers(model: nn.Module, inputs: tuple) -> tuple[FlopAnalyzer, Activatio
 
 
 def _inclusive(counts: dict[str, float], name: str) -> float:
-    """A module's count; the sum of its children's if they alone are called,
-    as a RoI head's are."""
+    """Read a module's count, or sum its children's.
+
+    A RoI head is never called itself, only its children are.
+    """
     if counts.get(name, 0) > 0:
         return counts[name]
     children = [

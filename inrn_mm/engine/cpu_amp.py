@@ -17,7 +17,7 @@ class CPUAmpOptimWrapper(OptimWrapper):
     fast on CPUs with units for it (AVX512-BF16, AMX) and slow on others.
 
     Args:
-        **kwargs: Of :class:`mmengine.optim.OptimWrapper`.
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
     """
 
     @contextmanager

@@ -130,7 +130,7 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on now."""
+    """Find a TCP port that nothing listens on now."""
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         return sock.getsockname()[1]

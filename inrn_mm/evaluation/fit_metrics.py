@@ -41,7 +41,7 @@ class FrameMetric(BaseMetric):
             self.results.append(float(value))
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:
-        """The mean."""
+        """Average over the frames."""
         return {self.key: sum(results) / len(results)}
 
 
@@ -100,7 +100,7 @@ class BitsPerPixel(BaseMetric):
             self.results.append(torch.Size(sample['gt'].shape[-2:]).numel())
 
     def compute_metrics(self, results: list[int]) -> dict[str, float]:
-        """Size of the file over the number of pixels.
+        """Divide the size of the file by the number of pixels.
 
         Raises:
             FileNotFoundError: If the file was not written.

@@ -12,7 +12,7 @@ MAX_PSNR = 100.0
 
 
 def psnr(pred: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each frame.
+    """Compute the peak signal-to-noise ratio of each frame.
 
     Args:
         pred (Tensor): Shape ``(B, C, H, W)``, in [0, 1], rounded to the
@@ -29,7 +29,7 @@ def psnr(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim(pred: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity of each frame (Wang et al., 2004).
+    """Compute the structural similarity of each frame (Wang et al., 2004).
 
     A Gaussian window of 11 and sigma 1.5, without padding, the mean over
     pixels and channels: pytorch-msssim's, which the papers on video
@@ -50,7 +50,7 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
-    """Multi-scale structural similarity of each frame (Wang et al., 2003).
+    """Compute the multi-scale structural similarity (Wang et al., 2003).
 
     Args:
         pred (Tensor): Shape ``(B, C, H, W)``, in [0, 1].

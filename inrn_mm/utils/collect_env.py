@@ -17,7 +17,7 @@ OPTIONAL = ('torchvision', 'mmdet', 'mmpretrain', 'pycocotools')
 
 
 def collect_env() -> dict[str, str]:
-    """Versions of what the package runs on.
+    """Collect the versions of what the package runs on.
 
     The mm stack comes from two publishers under the same import names, and
     OpenCV in several wheels, so the distributions are named as well.
@@ -55,7 +55,7 @@ def collect_env() -> dict[str, str]:
 
 
 def problems(env: dict[str, str]) -> list[str]:
-    """What keeps the package from running, one sentence each.
+    """List what keeps the package from running, one sentence each.
 
     Args:
         env (dict[str, str]): As of :func:`collect_env`.

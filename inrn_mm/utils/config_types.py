@@ -4,7 +4,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 
 def type_name(cfg: dict | None) -> str:
-    """The class's own name.
+    """Read the class's own name.
 
     Args:
         cfg (dict, optional): With a ``type``: ``'Name'``, with a scope or a
@@ -18,7 +18,7 @@ def type_name(cfg: dict | None) -> str:
 
 
 def is_distiller(model: dict | None) -> bool:
-    """Whether a model's config is that of a distilled training.
+    """Tell whether a model's config is that of a distilled training.
 
     Args:
         model (dict, optional): A config's ``model``.

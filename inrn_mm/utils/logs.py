@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def find_logs(path: Path) -> list[Path]:
-    """Files of logged values, one for each time a training was started.
+    """Find the files of logged values, one for each time a training was started.
 
     Args:
         path (Path): The work_dir, a folder of one start below it, or such a
@@ -27,7 +27,7 @@ def read_scalars(path: Path) -> tuple[list[dict], list[dict]]:
         path (Path): Its work_dir, or else, see :func:`find_logs`.
 
     Returns:
-        tuple[list[dict], list[dict]]: Of training, lines with ``iter``,
+        tuple[list[dict], list[dict]]: For training, lines with ``iter``,
         ``iterations`` (since the line before), ``time`` (seconds of one
         iteration) and ``losses`` (name to value, without the sum); of
         validation, lines with ``iter``, ``step`` (epoch, or iteration) and
@@ -51,7 +51,7 @@ def read_scalars(path: Path) -> tuple[list[dict], list[dict]]:
 
 
 def _read(file: Path) -> tuple[dict[int, dict], dict[int, dict]]:
-    """Lines of training and of validation in one file, by their step."""
+    """Read the lines of training and of validation in one file, by their step."""
     train, val = {}, {}
     last = 0
     for text in file.read_text().splitlines():
@@ -72,7 +72,7 @@ def read_metrics(work_dir: Path) -> dict[str, float]:
     """Read what ``tools/test.py`` has measured.
 
     Args:
-        work_dir (Path): Of the test.
+        work_dir (Path): Folder of the test.
 
     Returns:
         dict[str, float]: Metrics of the last evaluation; none if there is no

@@ -109,7 +109,7 @@ class DetectionPainter:
 
 
 def coco_ground_truth(coco, image_id: int) -> dict[str, Any]:
-    """Objects of an image of a COCO set, crowd regions left out.
+    """List the objects of an image of a COCO set, crowd regions left out.
 
     Args:
         coco (pycocotools.coco.COCO): The set; categories are taken in the

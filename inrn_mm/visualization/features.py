@@ -20,7 +20,7 @@ Feature = tuple[str, Tensor]
 
 
 def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndarray]:
-    """An image as the config's test pipeline gives it to the model.
+    """Prepare an image as the config's test pipeline does.
 
     Args:
         cfg (Config): With a ``test_dataloader``.
@@ -44,7 +44,7 @@ def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndar
 
 @torch.no_grad()
 def paired_features(model: BaseModel, batch: dict) -> list[list[Feature]]:
-    """Maps of a network, each beside its teacher's.
+    """Record maps of a network, each beside its teacher's.
 
     Args:
         model (BaseModel): A distiller, whose pairs are shown, or any model

@@ -10,11 +10,11 @@ INK, PAPER = (70, 60, 50), (255, 255, 255)
 
 
 def draw_image(image: np.ndarray, side: int = 180) -> np.ndarray:
-    """An image, enlarged with its pixels to be seen.
+    """Enlarge an image so that its pixels are seen.
 
     Args:
         image (ndarray): uint8 BGR, (H, W, 3).
-        side (int): Of the picture in pixels. Defaults to 180.
+        side (int): Side of the picture in pixels. Defaults to 180.
 
     Returns:
         ndarray: uint8 BGR, (side, side, 3).
@@ -25,13 +25,13 @@ def draw_image(image: np.ndarray, side: int = 180) -> np.ndarray:
 def draw_scores(
     scores: Sequence[float], truth: int, classes: Sequence[str], side: int = 180
 ) -> np.ndarray:
-    """The scores of all classes as bars, the strongest one marked.
+    """Draw the scores of all classes as bars, the strongest one marked.
 
     Args:
         scores (Sequence[float]): One for each class, 0 to 1.
         truth (int): The right class.
         classes (Sequence[str]): Short names.
-        side (int): Of the picture in pixels. Defaults to 180.
+        side (int): Side of the picture in pixels. Defaults to 180.
 
     Returns:
         ndarray: uint8 BGR, (side, side, 3). The bar of the prediction is green
@@ -57,7 +57,7 @@ def draw_scores(
 
 
 def _write(picture: np.ndarray, text: str, centre: tuple, scale: float, colour: tuple) -> None:
-    """Text whose middle is at a place of its base line."""
+    """Write a text whose base line has its middle at a place."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     width = cv2.getTextSize(text, font, scale, 1)[0][0]
     cv2.putText(

@@ -161,7 +161,7 @@ def parse_args():
 
 
 def default_metric(config):
-    """What configs of this kind are compared by."""
+    """Choose the metric that configs of this kind are compared by."""
     from mmengine.config import Config
 
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
@@ -173,7 +173,7 @@ def default_metric(config):
 
 
 def run_options(row, args):
-    """All options of the runs of one row."""
+    """List all options of the runs of one row."""
     options = list(args.cfg_options)
     student_options = row.options + args.student_options
     if not student_options and not args.distill_options:
@@ -189,7 +189,7 @@ def run_options(row, args):
 
 
 def command(config, folder, seed, options, gpus):
-    """The command line of one run."""
+    """Make the command line of one run."""
     argv = [sys.executable, TRAIN, config]
     if gpus > 1:
         argv = ['bash', TRAIN.with_name('dist_train.sh'), config, gpus]
@@ -199,7 +199,7 @@ def command(config, folder, seed, options, gpus):
 
 
 def count_parameters(config, options):
-    """Trainable numbers that the losses add to the student."""
+    """Count the trainable numbers that the losses add to the student."""
     from mmengine.config import Config, DictAction
     from mmengine.registry import MODELS
 
@@ -232,7 +232,7 @@ def all_runs(args):
 
 
 def write_tables(args, runs, counted=False):
-    """Table and picture of the finished runs; returns the table."""
+    """Write table and picture of the finished runs; return the table."""
     from tools.studies.training_comparison import draw, markdown, read_run, summarize, write_csv
 
     found, counts = [], {}

@@ -36,7 +36,7 @@ ORDERS = {
 
 
 def networks(shape):
-    """Rows: group, name, network, input size, paper's million parameters."""
+    """Yield rows: group, name, network, input size, paper's million parameters."""
     import torchvision
 
     from inrn_mm.backbones import INRN
@@ -87,7 +87,7 @@ def networks(shape):
 
 
 def fitting_networks():
-    """Likewise for networks from a time to a frame, without weights."""
+    """Yield such rows for networks from a time to a frame, without weights."""
     import torch
 
     from inrn_mm.fitting import NeRV, SingleStageINRN
@@ -135,7 +135,7 @@ def split(config, shape):
 
 
 def print_table(rows):
-    """One line each; the paper's figure and the deviation where there are."""
+    """Print a line for each; the paper's figure and the deviation where there are."""
     group = None
     print(f'{"":38}{"params":>10}{"GFLOPs":>9}{"activ.":>9}{"paper":>9}{"dev.":>8}')
     for row in rows:

@@ -13,7 +13,7 @@ STEPS = ('step', 'iter', 'iterations', 'epoch')  # not to be drawn
 
 
 def read_curves(path):
-    """Curves of a run; where it was resumed, the later log counts.
+    """Read the curves of a run; where it was resumed, the later log counts.
 
     Returns:
         dict: Key to a list of (step, value). The step is the iteration for
@@ -40,7 +40,7 @@ def read_curves(path):
 
 
 def chosen(curves, patterns):
-    """Keys that match a pattern, in the order of the patterns."""
+    """Choose the keys that match a pattern, in the order of the patterns."""
     keys = [key for pattern in patterns for key in curves if fnmatch(key, pattern)]
     if not keys:
         raise ValueError(f'No key matches {" ".join(patterns)}; the log has {", ".join(curves)}.')
@@ -55,7 +55,7 @@ def smooth(values, window):
 
 
 def plot(runs, legends, patterns, window, out):
-    """Losses on the left, all other keys on the right, into a picture."""
+    """Draw losses on the left and all other keys on the right."""
     import matplotlib
 
     matplotlib.use('Agg')

@@ -151,7 +151,7 @@ WAYS: dict[str, Callable[[nn.Module], nn.Module]] = {
 
 
 def _task(net: nn.Module, way: str, batch: int, args: argparse.Namespace) -> Callable[[], None]:
-    """A forward, or a forward and a backward, of a batch."""
+    """Make a forward, or a forward and a backward, of a batch."""
     inputs = torch.rand(batch, 3, *args.size, device=args.device)
     if 'channels_last' in way:
         inputs = inputs.contiguous(memory_format=torch.channels_last)

@@ -122,7 +122,7 @@ def _focal_global(loss: nn.Module, student: Features, teacher: Features, samples
 
 
 def _boxes(sample: BaseDataElement, size: torch.Size) -> Tensor:
-    """1 / area of the smallest box around each place, 0 outside."""
+    """Compute 1 / area of the smallest box around each place, 0 outside."""
     boxes = sample.gt_instances.bboxes
     scale = boxes.new_tensor([*sample.img_shape[::-1]] * 2)
     mask = boxes.new_zeros(size)

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def read_config(path: str) -> tuple[dict, str]:
-    """The model of a distilled training, with a random teacher.
+    """Read the model of a distilled training, with a random teacher.
 
     Args:
         path (str): The config's file.
@@ -105,10 +105,10 @@ def read_config(path: str) -> tuple[dict, str]:
 
 
 def make_distiller(cfg: dict) -> BaseModel:
-    """The distiller, initialised without anything downloaded.
+    """Build the distiller, initialised without anything downloaded.
 
     Args:
-        cfg (dict): Of :func:`read_config`.
+        cfg (dict): What :func:`read_config` returns.
 
     Returns:
         KnowledgeDistiller: In training mode, SyncBN replaced by BN.
@@ -128,7 +128,7 @@ def make_distiller(cfg: dict) -> BaseModel:
 
 
 def _models(cfg: dict, args: argparse.Namespace) -> dict[str, BaseModel]:
-    """All contestants but the floor, with the same weights."""
+    """Build all contestants but the floor, with the same weights."""
     ours = make_distiller(cfg)
     models = {
         'student alone': copy.deepcopy(ours.student),
@@ -153,7 +153,7 @@ def _models(cfg: dict, args: argparse.Namespace) -> dict[str, BaseModel]:
 
 
 def _accelerated(ours: BaseModel, options: dict) -> BaseModel:
-    """The distiller with other options of the teacher."""
+    """Copy the distiller with other options of the teacher."""
     model = copy.deepcopy(ours)
     model.teachers = {}
     for name, teacher in ours.teachers.items():
@@ -223,7 +223,7 @@ class _Plain(BaseModel):
 
 
 def make_step(model: BaseModel, data: dict, args: argparse.Namespace) -> Callable[[], object]:
-    """One training step of a model.
+    """Make a training step of a model.
 
     Args:
         model (BaseModel): Or one in DDP.
@@ -248,7 +248,7 @@ def make_step(model: BaseModel, data: dict, args: argparse.Namespace) -> Callabl
 def _floor(
     ours: BaseModel, student: Callable, data: dict, args: argparse.Namespace
 ) -> Callable[[], object]:
-    """The student's step and the needed part of the teacher."""
+    """Make the student's step and the needed part of the teacher."""
     net, calls = ours.teacher.net, ours.teacher.num_calls
     # heads, which want proposals or samples, are left out of the floor
     part = getattr(net, 'extract_feat', net)
@@ -290,7 +290,7 @@ def _row(name: str, seconds: dict[str, list[float]]) -> dict:
 
 
 def _peak(step: Callable, model: BaseModel, device: str) -> float:
-    """Bytes of all weights and of what a step allocates at most."""
+    """Measure the bytes of all weights and of what a step allocates at most."""
     hidden = [t.net for t in getattr(model, 'teachers', {}).values()]
     if hasattr(model, 'teacher_model'):  # mmdet's, which it does not register
         hidden.append(model.teacher_model)
@@ -299,7 +299,7 @@ def _peak(step: Callable, model: BaseModel, device: str) -> float:
 
 
 def _memory(ours: BaseModel, rows: list[dict], data: dict, device: str) -> dict:
-    """Peak of ours, against what it cannot do without."""
+    """Measure the peak of ours, and the part that it cannot do without."""
     batch = ours.data_preprocessor(copy.deepcopy(data), True)
     taps = {t for bound in ours.bound for _, t in bound.taps}
     features = ours.teacher(batch['inputs'], batch['data_samples'], list(taps))

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def make_fitter(name: str, video: Tensor) -> SignalFitter:
-    """The fit of a network to a video.
+    """Build the fit of a network to a video.
 
     Args:
         name (str): One of :data:`NETWORKS`.
@@ -148,7 +148,7 @@ def _plain_decode(net: nn.Module, device: str) -> Callable[[], None]:
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
-    """SSIM of ``(N, C, H, W)`` in [0, 1], a Gaussian window of 11."""
+    """Compute SSIM of ``(N, C, H, W)`` in [0, 1], a Gaussian window of 11."""
     line = torch.arange(11, device=x.device) - 5.0
     line = torch.exp(-line.square() / (2 * 1.5**2))
     line = (line / line.sum()).expand(x.shape[1], 1, 1, 11)

@@ -32,7 +32,7 @@ WIDTHS = [256, 512, 1024, 2048]  # ResNet-101
 
 
 def shapes(kind: str, batch: int, size: tuple[int, int]) -> dict[str, list[tuple]]:
-    """Shapes of what losses compare.
+    """List the shapes of what losses compare.
 
     Args:
         kind (str): ``'coco'``: four stages of INRN-M and ResNet-101 and four
@@ -79,7 +79,7 @@ LOSSES = {
 
 
 def make_loss(name: str, pairs: Sequence[tuple]) -> DistillLoss:
-    """A loss that is ready to be called.
+    """Build a loss that is ready to be called.
 
     Args:
         name (str): One of :data:`LOSSES`.
@@ -158,12 +158,12 @@ def _add_terms(loss: DistillLoss, *args) -> Tensor:
 
 
 def make_samples(count: int, size: tuple[int, int], device: str) -> list[BaseDataElement]:
-    """Ground truth: an index and a class, and eight boxes in an image.
+    """Make ground truth: an index and a class, and eight boxes in an image.
 
     Args:
         count (int): Number of samples.
         size (tuple[int, int]): Height and width of the images.
-        device (str): Of classes and boxes.
+        device (str): Device of classes and boxes.
     """
     height, width = size
     boxes = torch.rand(8, 4) * 0.4

@@ -50,7 +50,7 @@ def import_mmrazor() -> None:
 
 
 def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
-    """``SingleTeacherDistill`` with our networks, connectors and loss.
+    """Build ``SingleTeacherDistill`` with our networks, connectors and loss.
 
     Args:
         ours (KnowledgeDistiller): With :class:`StageMSELoss` alone, on maps
@@ -126,7 +126,7 @@ def _razor_distiller(ours: BaseModel) -> tuple[dict, dict[str, nn.Module]]:
 
 
 def mmdet_ld(ours: BaseModel, cfg: dict) -> BaseModel:
-    """mmdet's ``KnowledgeDistillationSingleStageDetector`` of its LD configs.
+    """Build ``KnowledgeDistillationSingleStageDetector`` of mmdet's LD configs.
 
     Args:
         ours (KnowledgeDistiller): Between two GFL detectors. Its losses play
@@ -161,10 +161,10 @@ def mmdet_ld(ours: BaseModel, cfg: dict) -> BaseModel:
 
 
 def plain_student(student: BaseModel) -> BaseModel:
-    """A copy without our connectors, which the distiller keeps in it.
+    """Copy a student without our connectors, which the distiller keeps in it.
 
     Args:
-        student (BaseModel): That of a :class:`KnowledgeDistiller`.
+        student (BaseModel): The student of a :class:`KnowledgeDistiller`.
     """
     student = copy.deepcopy(student)
     del student.distill_losses

@@ -9,7 +9,7 @@ from inrn_mm.engine.cpu_amp import CPUAmpOptimWrapper
 
 
 def wrap(optimizer: torch.optim.Optimizer, args: argparse.Namespace) -> OptimWrapper:
-    """The wrapper of a training with ``args.amp``.
+    """Build the optimizer wrapper of a training with ``args.amp``.
 
     Args:
         optimizer (Optimizer): Wrapped.

@@ -8,7 +8,7 @@ import torch
 def random_batch(
     scope: str, batch: int, size: Sequence[int], num_classes: int = 2, boxes: int = 8
 ) -> dict:
-    """A collated batch of random images and annotations.
+    """Make a collated batch of random images and annotations.
 
     Args:
         scope (str): ``'mmdet'`` for boxes and masks, otherwise classes.

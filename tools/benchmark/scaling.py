@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def _task(workers: list['_Worker'], *command: str) -> Callable[[], None]:
-    """All of these at a time."""
+    """Make a task of all processes at a time."""
 
     def task() -> None:
         for worker in workers:
@@ -105,7 +105,7 @@ class _Worker:
     Args:
         rank (int, optional): In the group; None for the one in no group.
         port (int): Where the group meets.
-        args (Namespace): Of :func:`run`.
+        args (Namespace): The arguments of :func:`run`.
     """
 
     def __init__(self, rank: int | None, port: int, args: argparse.Namespace) -> None:
@@ -124,7 +124,7 @@ class _Worker:
         self.process.join()
 
     def reply(self) -> object:
-        """What it answers; its errors are raised."""
+        """Return what the process answers; raise its errors."""
         try:
             answer = self.connection.recv()
         except EOFError:
@@ -138,7 +138,7 @@ class _Worker:
 
 
 def _work(connection: Connection, rank: int | None, port: int, args: argparse.Namespace) -> None:
-    """What a process does: say how much is exchanged, then step by step."""
+    """Say how much is exchanged, then step whenever asked: a process."""
     try:
         answer: object = None
         steps = _steps(rank, port, args)
@@ -168,7 +168,7 @@ class _Step:
 
 
 def _steps(rank: int | None, port: int, args: argparse.Namespace) -> dict[str, _Step]:
-    """Those of the student and of the distiller."""
+    """Make the steps of the student and of the distiller."""
     torch.set_num_threads(args.threads)
     cuda = torch.device(args.device).type == 'cuda'
     index = rank or 0

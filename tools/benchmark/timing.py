@@ -49,16 +49,16 @@ def interleave(
 
 
 def median(seconds: list[float]) -> float:
-    """The median."""
+    """Compute the median."""
     return statistics.median(seconds)
 
 
 def ratio(seconds: list[float], base: list[float]) -> dict[str, float]:
-    """How many times longer one task takes than another.
+    """Compute how many times longer one task takes than another.
 
     Args:
-        seconds (list[float]): Of :func:`interleave`.
-        base (list[float]): Of the other task, from the same call.
+        seconds (list[float]): Times of one task, from :func:`interleave`.
+        base (list[float]): Times of the other task, from the same call.
 
     Returns:
         dict: Median of the rounds' ratios, and their quartiles ``low`` and
@@ -72,7 +72,7 @@ def ratio(seconds: list[float], base: list[float]) -> dict[str, float]:
 
 
 def peak_memory(task: Task, device: str = 'cpu') -> int | None:
-    """The most that a task allocates at a time, beyond what was there.
+    """Measure the most that a task allocates at a time, beyond what was there.
 
     On a CPU the profiler tells what goes through torch's allocator; buffers
     that oneDNN keeps for itself are not seen.
@@ -113,5 +113,5 @@ def peak_memory(task: Task, device: str = 'cpu') -> int | None:
 
 
 def module_bytes(module: torch.nn.Module) -> int:
-    """Bytes of a module's parameters and buffers."""
+    """Count the bytes of a module's parameters and buffers."""
     return sum(x.numel() * x.element_size() for x in [*module.parameters(), *module.buffers()])

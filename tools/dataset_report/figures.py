@@ -21,7 +21,7 @@ def plot_classes(names: Sequence[str], counts: Mapping[str, Mapping[int, int]]) 
     """Draw how many objects each class has, most first.
 
     Args:
-        names (Sequence[str]): Of the classes.
+        names (Sequence[str]): Names of the classes.
         counts (Mapping[str, Mapping[int, int]]): Split to label to number.
 
     Returns:
@@ -125,7 +125,7 @@ def draw_pictures(checked: CheckedSet, names: Sequence[str], number: int) -> Ite
 
     Args:
         checked (CheckedSet): Loaded.
-        names (Sequence[str]): Of the classes.
+        names (Sequence[str]): Names of the classes.
         number (int): How many, spread over the set.
 
     Yields:

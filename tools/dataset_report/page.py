@@ -27,7 +27,7 @@ def write_page(folder: Path, cfg, sets: Sequence[CheckedSet], found: Findings) -
         found (Findings): What was found.
 
     Returns:
-        Path: Of the page.
+        Path: The page.
     """
     splits: dict[str, list[CheckedSet]] = {}
     for checked in sets:

@@ -75,8 +75,8 @@ def resize_factor(pipeline: Sequence, width: float, height: float) -> float:
 
     Args:
         pipeline (Sequence): Its steps' configs.
-        width (float): Of the image, in pixels.
-        height (float): Of the image, in pixels.
+        width (float): Width of the image in pixels.
+        height (float): Height of the image in pixels.
 
     Returns:
         float: By the first ``Resize``, or the middle one of several scales;

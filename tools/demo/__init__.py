@@ -14,7 +14,7 @@ from .tasks import TASKS
 
 
 def load_task(name: str) -> Callable:
-    """The function of a task, ``run(work_dir, options, root) -> report``.
+    """Import the function of a task, ``run(work_dir, options, root) -> report``.
 
     Its arguments are the folder of all products, the user's
     :class:`DemoOptions` and the folder with ``configs/`` and ``tools/``. It

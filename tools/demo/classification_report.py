@@ -37,7 +37,7 @@ def write_report(
     """Write ``report.html`` from what the steps have left.
 
     Args:
-        work_dir (Path): Of the demo.
+        work_dir (Path): The demo's folder.
         models (dict[str, Model]): By name.
         options (DemoOptions): What was run.
         estimated (dict[str, float]): Seconds estimated for each step.
@@ -171,7 +171,7 @@ def add_commands(page: ReportPage, student: Result, work_dir: Path) -> None:
     Args:
         page (ReportPage): Added to.
         student (Result): The distilled student.
-        work_dir (Path): Of the demo.
+        work_dir (Path): The demo's folder.
     """
     page.section('Go on')
     page.commands(

@@ -151,7 +151,7 @@ def _annotation(annotation_id: int, image_id: int, entry: dict) -> dict:
 
 
 def _describe(settings: DemoCocoSettings, photographs: dict[str, np.ndarray]) -> dict:
-    """Everything the set depends on."""
+    """List everything the set depends on."""
     return dict(recipe=RECIPE, settings=asdict(settings), photographs=sorted(photographs))
 
 
@@ -159,7 +159,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
     Args:
-        args (Sequence[str], optional): Of the command line. Defaults to None,
+        args (Sequence[str], optional): Arguments of the command line. Defaults to None,
             those of the process.
 
     Returns:

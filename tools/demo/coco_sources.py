@@ -130,7 +130,7 @@ def load_glyphs(settings: DemoCocoSettings) -> dict[str, list[dict]]:
         settings (DemoCocoSettings): Seed and number of classes.
 
     Returns:
-        dict[str, list[dict]]: Of each split the scans by label: a dict from
+        dict[str, list[dict]]: Split to its scans by label: a dict from
         the scan's index in ``load_digits`` to its (8, 8) float32 array in
         [0, 1]. No scan is in both splits.
     """

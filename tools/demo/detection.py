@@ -82,7 +82,7 @@ def run(work_dir: Path, options: DemoOptions, root: Path) -> Path:
 
 
 def config_file(root: Path, options: DemoOptions, middle: str) -> Path:
-    """Config of a model.
+    """Find the config of a model.
 
     Args:
         root (Path): Folder with ``configs/``.
@@ -90,7 +90,7 @@ def config_file(root: Path, options: DemoOptions, middle: str) -> Path:
         middle (str): Student, or student and method: ``'inrn-m_kd'``.
 
     Returns:
-        Path: Of the config.
+        Path: The config.
     """
     detector = 'mask-rcnn' if options.mask else 'faster-rcnn'
     return root / 'configs' / 'demo' / f'{detector}_{middle}_demo.py'

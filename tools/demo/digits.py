@@ -46,7 +46,7 @@ class DigitsSettings:
         val (int): Number of images of the ``val`` folder, the last ones.
             Defaults to 500.
         size (int): Side of the images in pixels. Defaults to 16.
-        seed (int): Of the choice of ``train``. Defaults to 0.
+        seed (int): Seed of the choice of ``train``. Defaults to 0.
 
     Raises:
         ValueError: If a number is outside its range.
@@ -97,7 +97,7 @@ def make_digits(out: str | Path, settings: DigitsSettings | None = None) -> Path
 
 
 def load_scans() -> tuple:
-    """The scans as they ship.
+    """Load the scans as they ship.
 
     Returns:
         tuple[ndarray, ndarray]: (1797, 8, 8) float, 0 to 16, in the order of
@@ -117,10 +117,10 @@ def load_scans() -> tuple:
 
 
 def split_scans(labels: np.ndarray, settings: DigitsSettings) -> dict[str, np.ndarray]:
-    """Indices of the scans of each folder, see the module.
+    """Choose the scans of each folder, see the module.
 
     Args:
-        labels (ndarray): Of all scans.
+        labels (ndarray): Labels of all scans.
         settings (DigitsSettings): Sizes and seed.
 
     Returns:
@@ -142,7 +142,7 @@ def split_scans(labels: np.ndarray, settings: DigitsSettings) -> dict[str, np.nd
 
 
 def enlarge(scan: np.ndarray, size: int) -> np.ndarray:
-    """A scan as a picture.
+    """Enlarge a scan to a picture.
 
     Args:
         scan (ndarray): (8, 8), 0 to 16.
@@ -159,7 +159,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Make the set from the command line.
 
     Args:
-        args (Sequence[str], optional): Of the command line. Defaults to None,
+        args (Sequence[str], optional): Arguments of the command line. Defaults to None,
             those of the process.
 
     Raises:

@@ -116,7 +116,7 @@ def write_photo(path: Path, size: int) -> None:
 
 
 def fitting_progress(log: str) -> tuple[float, str]:
-    """Share of a fit that is done, and its last PSNR, from the log."""
+    """Read the share of a fit that is done, and its last PSNR, from the log."""
     steps = PROGRESS.findall(log)
     if not steps:
         return 0.0, 'starting'

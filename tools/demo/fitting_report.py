@@ -26,7 +26,7 @@ def write_report(
     """Write ``report.html`` from what the steps have left.
 
     Args:
-        work_dir (Path): Of the demo.
+        work_dir (Path): The demo's folder.
         titles (dict[str, str]): Method to its title; each has a folder.
         options (DemoOptions): What was run.
         commands (dict[str, list[str]]): The command of each fit.
@@ -100,7 +100,7 @@ def add_pictures(
 
     Args:
         page (ReportPage): The page.
-        work_dir (Path): The demo's.
+        work_dir (Path): The demo's folder.
         titles (dict[str, str]): Method to its title; each has a folder.
         results (dict[str, dict]): Title to ``metrics.json``.
     """

@@ -11,7 +11,7 @@ class DemoOptions:
         quick (bool): Only show that everything runs, in about a minute.
             Defaults to False.
         mask (bool): Instance masks beside boxes. Defaults to False.
-        seed (int): Of the data and the trainings. Defaults to 0.
+        seed (int): Seed of the data and the trainings. Defaults to 0.
     """
 
     quick: bool = False

@@ -26,8 +26,8 @@ class Result:
         title (str): Shown to the user.
         config (str): What it is evaluated with, in the repository.
         folder (Path): Its work_dir.
-        parameters (int): Of that config's model.
-        metrics (dict[str, float]): Of the evaluation.
+        parameters (int): Parameters of that config's model.
+        metrics (dict[str, float]): Figures of the evaluation.
         train (list[dict]): See :func:`read_scalars`.
         val (list[dict]): Likewise.
     """
@@ -41,12 +41,12 @@ class Result:
     val: list[dict]
 
     def metric(self, name: str) -> float:
-        """float: Of the evaluation; NaN if it is not there."""
+        """Read a figure of the evaluation; NaN if it is not there."""
         return self.metrics.get(name, float('nan'))
 
     @property
     def seconds(self) -> float:
-        """float: Of all training iterations."""
+        """float: Seconds of all training iterations."""
         return sum(line['time'] * line['iterations'] for line in self.train)
 
     @property
@@ -59,7 +59,7 @@ def load_results(work_dir: Path, models: dict[str, Model]) -> dict[str, Result]:
     """Read what trainings and evaluations have left.
 
     Args:
-        work_dir (Path): Of the demo.
+        work_dir (Path): The demo's folder.
         models (dict[str, Model]): By name.
 
     Returns:
@@ -82,7 +82,7 @@ def load_results(work_dir: Path, models: dict[str, Model]) -> dict[str, Result]:
 
 
 def count_parameters(config: Path) -> int:
-    """Parameters of a config's model."""
+    """Count the parameters of a config's model."""
     from mmengine.registry import MODELS, init_default_scope
 
     cfg = Config.fromfile(config)
@@ -92,7 +92,7 @@ def count_parameters(config: Path) -> int:
 
 
 def relative(config: Path) -> str:
-    """Path of a config in the repository."""
+    """Shorten the path of a config to that in the repository."""
     parts = config.parts
     return str(Path(*parts[parts.index('configs') :]))
 
@@ -118,7 +118,7 @@ def add_results(
     caption: str = '',
     digits: int = 3,
 ) -> None:
-    """The table of metrics, parameters and training time.
+    """Add the table of metrics, parameters and training time.
 
     Args:
         page (ReportPage): To add to.
@@ -127,7 +127,7 @@ def add_results(
         columns (dict[str, str]): Heading to key of a metric.
         text (str): What the metrics are, below the heading.
         caption (str): Begins the caption. Defaults to ''.
-        digits (int): Of the metrics, behind the point. Defaults to 3.
+        digits (int): Decimals of the metrics. Defaults to 3.
     """
     rows = []
     for result in results.values():
@@ -160,7 +160,7 @@ def add_results(
 def add_curves(
     page: ReportPage, results: dict[str, Result], metrics: dict[str, str], task: str
 ) -> None:
-    """Task loss, distillation loss and metrics over the training.
+    """Add curves of task loss, distillation loss and metrics over the training.
 
     Args:
         page (ReportPage): To add to.

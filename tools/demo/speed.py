@@ -11,7 +11,7 @@ REFERENCE = 0.14
 
 
 def slowness() -> float:
-    """How many times slower this machine is than the reference.
+    """Measure how many times slower this machine is than the reference.
 
     Returns:
         float: From the time of a few convolutions, forward and backward, on

@@ -79,7 +79,7 @@ class Steps:
         """Run a step unless it is finished.
 
         Args:
-            name (str): Of the step, one of the estimates.
+            name (str): Name of the step, one of the estimates.
             function (Callable): Module-level function that does the work.
             args (Sequence): Its arguments.
             made_from (dict, optional): What else determines the result, of
@@ -183,11 +183,11 @@ class Steps:
         return path
 
     def left(self, name: str, share: float = 0.0) -> float:
-        """Seconds estimated from this share of a step to the end.
+        """Estimate the seconds from this share of a step to the end.
 
         Args:
-            name (str): Of the step.
-            share (float): Of it that is done. Defaults to 0.
+            name (str): Name of the step.
+            share (float): Share of it that is done. Defaults to 0.
 
         Returns:
             float: Seconds.
@@ -218,7 +218,7 @@ class Steps:
         show(f'{number}:{words} {clock(now - start)}, about {left} to the end')
 
     def _key(self, name: str, made_from: dict | None, after: Sequence[str]) -> str:
-        """Fingerprint of a step and of those before it."""
+        """Compute the fingerprint of a step and of those before it."""
         content = [
             name,
             made_from or {},
@@ -256,7 +256,7 @@ def _remove(path: Path) -> None:
 
 
 def _explain(number: str, log: Path, exitcode: int | None) -> str:
-    """One sentence with the last words of a failed step."""
+    """Make a sentence with the last words of a failed step."""
     lines: list[str] = []
     if log.exists():
         lines = log.read_text(errors='replace').split('\n')
@@ -265,7 +265,7 @@ def _explain(number: str, log: Path, exitcode: int | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as people say them: '42 s', '3 min 05 s'."""
+    """Write seconds as people say them: '42 s', '3 min 05 s'."""
     minutes, rest = divmod(round(seconds), 60)
     return f'{minutes} min {rest:02d} s' if minutes else f'{rest} s'
 

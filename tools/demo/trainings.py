@@ -37,13 +37,13 @@ class Model:
 
 
 def estimate(seconds: dict[str, tuple[float, float]], factor: float = 1.0) -> dict[str, float]:
-    """Seconds that each step will take on this machine.
+    """Estimate the seconds that each step will take on this machine.
 
     Args:
-        seconds (dict[str, tuple]): Of each step on the reference machine of
+        seconds (dict[str, tuple]): Times of each step on the reference machine of
             :mod:`.speed`, (start, work): the start is the same everywhere,
             the work shrinks on a faster machine.
-        factor (float): Of the work. Defaults to 1.
+        factor (float): Factor of the work. Defaults to 1.
     """
     factor *= slowness()
     return {name: a + factor * b for name, (a, b) in seconds.items()}
@@ -56,7 +56,7 @@ def train_and_test(
     root: Path,
     environment: dict[str, str],
 ) -> None:
-    """The steps ``train_{name}`` and ``test_{name}`` of all models.
+    """Run the steps ``train_{name}`` and ``test_{name}`` of all models.
 
     They come after a step ``data``; each model has its folder below the
     work_dir, with the evaluation in ``test/`` and ``predictions.pkl``.
@@ -108,12 +108,12 @@ def train_and_test(
 
 
 def train_changes(name: str, options: DemoOptions, work_dir: Path) -> list[str]:
-    """``--cfg-options`` of a training.
+    """List the ``--cfg-options`` of a training.
 
     Args:
-        name (str): Of the model.
+        name (str): Name of the model.
         options (DemoOptions): The user's.
-        work_dir (Path): Of the demo, where the distilled one finds its
+        work_dir (Path): The demo's folder, where the distilled one finds its
             teacher.
 
     Returns:
@@ -133,18 +133,18 @@ def train_changes(name: str, options: DemoOptions, work_dir: Path) -> list[str]:
 
 
 def config_sources(root: Path) -> list[str]:
-    """Texts of all demo configs: another one is another training."""
+    """Read the texts of all demo configs: another one is another training."""
     return [p.read_text() for p in sorted((root / 'configs/demo').rglob('*.py'))]
 
 
 def checkpoint(folder: Path) -> Path:
-    """The one checkpoint that a finished training leaves."""
+    """Find the one checkpoint that a finished training leaves."""
     found = sorted(folder.glob('epoch_*.pth'), key=lambda p: int(p.stem.split('_')[1]))
     return found[-1]
 
 
 def training_progress(log: str, epochs: int) -> tuple[float, str]:
-    """Share of a training that is done, from mmengine's log.
+    """Read the share of a training that is done, from mmengine's log.
 
     Args:
         log (str): What the training has printed.

@@ -29,7 +29,7 @@ def super_resolve(job: FitJob, out: Path, factor: int = 2) -> dict[str, dict]:
     Args:
         job (FitJob): An image; its ``size`` is set here.
         out (Path): Folder.
-        factor (int): Of the sides. Defaults to 2.
+        factor (int): Factor of the sides. Defaults to 2.
 
     Returns:
         dict[str, dict]: Quality against the full image of the fit, of Lanczos
@@ -120,7 +120,7 @@ def denoise(job: FitJob, out: Path, sigma: float = 25.0, seed: int = 0) -> dict[
         out (Path): Folder.
         sigma (float): Standard deviation of the noise, in levels of 255.
             Defaults to 25.
-        seed (int): Of the noise. Defaults to 0.
+        seed (int): Seed of the noise. Defaults to 0.
 
     Returns:
         dict[str, dict]: Quality against the clean image of the noisy one, of
@@ -185,7 +185,7 @@ def _denoised(noisy: np.ndarray, sigma: float) -> dict[str, np.ndarray]:
 
 
 def markdown(found: dict[str, dict]) -> str:
-    """The figures of one of these as a Markdown table.
+    """Write the figures of one of these as a Markdown table.
 
     Args:
         found (dict[str, dict]): Name to quality, with ``psnr`` (dB) and, where
@@ -220,7 +220,7 @@ def _begin(job: FitJob, out: Path, products: Sequence[str], **more) -> None:
 
 
 def _judge(target: Signal, pictures: dict[str, np.ndarray], out: Path) -> dict[str, dict]:
-    """Figures of pictures of one image; written with a grid of them."""
+    """Measure pictures of one image; write them with a grid of them."""
     height, width, channels = target.shape[1:]
     pictures = {
         name: picture.reshape(height, width, channels) for name, picture in pictures.items()

@@ -91,12 +91,12 @@ def compare(
 
 
 def load_target(job: FitJob) -> Signal:
-    """The signal that a job fits."""
+    """Load the signal that a job fits."""
     return load_signal(job.input, **job.input_options())
 
 
 def markdown(rows: Sequence[dict]) -> str:
-    """The table as Markdown; the best PSNR is bold.
+    """Write the table as Markdown; the best PSNR is bold.
 
     Args:
         rows (Sequence[dict]): See :func:`compare`; figures may be missing.
@@ -155,7 +155,7 @@ def write_tables(rows: Sequence[dict], out: Path) -> None:
 def grid(
     target: Signal, folders: dict[str, Path], frame: int, boxes: Sequence[Box], rows: Sequence[dict]
 ) -> np.ndarray:
-    """The top row of the paper's Fig. 2: ground truth, then each method.
+    """Draw the top row of the paper's Fig. 2: ground truth, then each method.
 
     Below are the zoomed parts, whose places are drawn into the ground truth.
 
@@ -193,13 +193,13 @@ def grid(
 def draw_grid(
     pictures: dict[str, np.ndarray], boxes: Sequence[Box], width: int = 384
 ) -> np.ndarray:
-    """Pictures side by side with titles, and zoomed parts below each.
+    """Draw pictures side by side with titles, and zoomed parts below each.
 
     Args:
         pictures (dict[str, np.ndarray]): Title to uint8 RGB, all of one
             size; the boxes are drawn into the first.
         boxes (Sequence[Box]): Top, left, height and width.
-        width (int): Of a column. Defaults to 384.
+        width (int): Width of a column. Defaults to 384.
     """
     import cv2
 
@@ -240,7 +240,7 @@ def draw_grid(
 
 
 def choose_boxes(picture: np.ndarray, number: int = 2) -> list[Box]:
-    """Square parts with the most detail, that do not overlap.
+    """Choose square parts with the most detail, that do not overlap.
 
     Args:
         picture (np.ndarray): uint8 RGB.
@@ -266,7 +266,7 @@ def choose_boxes(picture: np.ndarray, number: int = 2) -> list[Box]:
 
 
 def make_jobs(input: str, configs: Iterable[str], out: Path, **settings) -> dict[str, FitJob]:
-    """A job for each config, named after it, in its own folder of ``out``.
+    """Make a job for each config, named after it, in its own folder of ``out``.
 
     Args:
         input (str): Image, folder of frames or video.

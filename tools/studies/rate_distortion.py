@@ -33,7 +33,7 @@ def rate_distortion(
             ``work_dir`` are set here.
         out (Path): Folder.
         parameters (Sequence[int]): Sizes of the networks.
-        bits (Sequence[int]): Of a weight. Defaults to 8, 6 and 4.
+        bits (Sequence[int]): Bits of a weight. Defaults to 8, 6 and 4.
 
     Returns:
         list[dict]: The points.
@@ -69,7 +69,7 @@ def rate_distortion(
 
 
 def codec_points(target: Signal) -> list[dict]:
-    """JPEG's points for an image, H.264's and H.265's for a video."""
+    """Measure JPEG's points for an image, H.264's and H.265's for a video."""
     if target.shape[0] == 1:
         found = {'JPEG': jpeg_points(target)}
     else:
@@ -105,7 +105,7 @@ def write_points(points: Sequence[dict], out: Path) -> None:
 
 
 def frontier(points: Sequence[dict]) -> list[dict]:
-    """The points that no smaller file is as good as, by size."""
+    """Choose the points that no smaller file is as good as, by size."""
     kept: list[dict] = []
     for point in sorted(points, key=lambda p: (p['bytes'], -p['psnr'])):
         if not kept or point['psnr'] > kept[-1]['psnr']:
@@ -114,10 +114,10 @@ def frontier(points: Sequence[dict]) -> list[dict]:
 
 
 def psnr_at(points: Sequence[dict], rate: float) -> float | None:
-    """PSNR of a codec at a rate, between its points; None outside them.
+    """Interpolate the PSNR of a codec at a rate, between its points; None outside them.
 
     Args:
-        points (Sequence[Dict]): Of one codec.
+        points (Sequence[dict]): Points of one codec.
         rate (float): Bits per pixel.
     """
     import numpy as np
@@ -130,7 +130,7 @@ def psnr_at(points: Sequence[dict], rate: float) -> float | None:
 
 
 def summary(points: Sequence[dict]) -> str:
-    """The fits' points as a Markdown table, beside the codecs at that rate."""
+    """Write the fits' points as a Markdown table, beside the codecs at that rate."""
     others = dict.fromkeys(p['codec'] for p in points if 'encode_seconds' not in p)
     lines = [
         '| file | bits per pixel | PSNR (dB) | '

@@ -16,7 +16,7 @@ RATE_FACTORS = (48, 44, 40, 36, 32, 28, 24, 20, 16)
 
 
 def jpeg_points(target: Signal, qualities: Sequence[int] = JPEG_QUALITIES) -> list[dict]:
-    """Rate and quality of JPEG, by Pillow, with optimised Huffman tables.
+    """Measure rate and quality of JPEG, by Pillow, with optimised Huffman tables.
 
     Args:
         target (Signal): An image; in 8 bits, without alpha.
@@ -44,13 +44,13 @@ def jpeg_points(target: Signal, qualities: Sequence[int] = JPEG_QUALITIES) -> li
 def video_points(
     target: Signal, codec: str, factors: Sequence[int] = RATE_FACTORS, preset: str = 'medium'
 ) -> list[dict]:
-    """Rate and quality of a video codec; see :func:`jpeg_points`.
+    """Measure rate and quality of a video codec; see :func:`jpeg_points`.
 
     Args:
         target (Signal): A video.
         codec (str): ``'libx264'`` or ``'libx265'``.
         factors (Sequence[int]): Constant rate factors.
-        preset (str): Of the encoder. Defaults to ``'medium'``.
+        preset (str): Preset of the encoder. Defaults to ``'medium'``.
     """
     points = []
     with TemporaryDirectory() as folder:

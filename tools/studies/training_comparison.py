@@ -13,7 +13,7 @@ from .training_runs import RECORD
 
 
 def read_run(folder: Path, metrics: Sequence[str]) -> dict:
-    """What one training has come to.
+    """Read what one training has come to.
 
     Args:
         folder (Path): Its work_dir, with the record of a
@@ -58,10 +58,10 @@ def summarize(
     baseline: str | None = None,
     published: dict[str, float] | None = None,
 ) -> list[dict]:
-    """One row for each method, in the order of the runs.
+    """Make a row for each method, in the order of the runs.
 
     Args:
-        runs (Sequence[dict]): Of :func:`read_run`.
+        runs (Sequence[dict]): Results of :func:`read_run`.
         metrics (Sequence[str]): As there.
         baseline (str, optional): The method that others are compared with.
             Defaults to None.
@@ -110,11 +110,11 @@ def summarize(
 
 
 def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
-    """The table as Markdown, with what its figures are.
+    """Write the table as Markdown, with what its figures are.
 
     Args:
-        rows (Sequence[dict]): Of :func:`summarize`, at least one.
-        runs (Sequence[dict]): Of :func:`read_run`; machines and options are
+        rows (Sequence[dict]): Rows of :func:`summarize`, at least one.
+        runs (Sequence[dict]): Results of :func:`read_run`; machines and options are
             theirs.
 
     Returns:
@@ -174,8 +174,8 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
     """Write the table with all digits.
 
     Args:
-        rows (Sequence[dict]): Of :func:`summarize`, at least one.
-        path (Path): Of the file.
+        rows (Sequence[dict]): Rows of :func:`summarize`, at least one.
+        path (Path): The file.
     """
     metrics = list(rows[0]['metrics'])
     with open(path, 'w', newline='') as file:
@@ -215,8 +215,8 @@ def draw(rows: Sequence[dict], path: Path) -> None:
     Seeds are dots, published figures stars.
 
     Args:
-        rows (Sequence[dict]): Of :func:`summarize`, at least one.
-        path (Path): Of the picture.
+        rows (Sequence[dict]): Rows of :func:`summarize`, at least one.
+        path (Path): The picture.
     """
     import matplotlib
 

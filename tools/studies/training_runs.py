@@ -32,7 +32,7 @@ class Run:
 
     Args:
         config (Path): The config file.
-        seed (int): Of the training.
+        seed (int): Seed of the training.
         options (list[str]): ``KEY=VALUE`` that the config is changed by.
         folder (Path): The work_dir, of this run alone.
         command (list[str]): The command line that trains, or goes on with
@@ -55,7 +55,7 @@ class Run:
         return f'{self.method}, seed {self.seed}'
 
     def read_record(self) -> dict:
-        """What is known of the run; a new record if it was never started.
+        """Read what is known of the run; make a new record if it was never started.
 
         Returns:
             dict: ``config``, ``seed``, ``options``, ``method``, ``finished``
@@ -82,14 +82,14 @@ class Run:
         """Write what is known of the run.
 
         Args:
-            record (dict): Of :meth:`read_record`, with more in it.
+            record (dict): What :meth:`read_record` gave, with more in it.
         """
         with whole_file(self.folder / RECORD) as part:
             part.write_text(json.dumps(record, indent=1) + '\n')
 
 
 def places(jobs: int | None) -> list[dict[str, str]]:
-    """A GPU or a share of the cores for each of the runs beside each other.
+    """Choose a GPU or a share of the cores for each of the runs beside each other.
 
     Args:
         jobs (int, optional): Runs on each GPU, or on the CPU; None is one run
@@ -123,7 +123,7 @@ def train_all(
     a run's work_dir keeps it from being started beside itself.
 
     Args:
-        runs (Sequence[Run]): Of different folders.
+        runs (Sequence[Run]): Runs with different folders.
         jobs (int, optional): See :func:`places`. Defaults to None.
         max_minutes (float, optional): Stop after this time.
             Defaults to None: no limit.
@@ -185,7 +185,7 @@ class _Process:
     begin: float  # time.monotonic()
 
     def ended(self) -> bool:
-        """Whether it has ended; then its record is written."""
+        """Tell whether it has ended; then its record is written."""
         if self.popen.returncode is not None:
             return True
         # Popen's own wait does not tell the memory
@@ -246,7 +246,7 @@ def _stop(running: Sequence[_Process]) -> None:
 
 
 def _machine() -> str:
-    """All that the runs may use."""
+    """Describe all that the runs may use."""
     if torch.cuda.is_available():
         return f'{torch.cuda.device_count()} x {describe("cuda")}'
     return describe()

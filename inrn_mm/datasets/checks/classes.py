@@ -16,7 +16,7 @@ def few(names: Sequence[str]) -> str:
     """Name the first three.
 
     Args:
-        names (Sequence[str]): Of any length.
+        names (Sequence[str]): Any number of names.
 
     Returns:
         str: Such as 'box, disc, triangle, ...'.

@@ -19,7 +19,8 @@ def read_json(path: str, backend_args: dict | None = None) -> Any:
 
     Args:
         path (str): Its path or address.
-        backend_args (dict, optional): Of mmengine's file backend. Defaults to
+        backend_args (dict, optional): Arguments of mmengine's file
+            backend. Defaults to
             None: as the path says.
 
     Returns:
@@ -55,7 +56,8 @@ def check_coco_file(
     Args:
         path (str): Its path or address.
         usage (Usage): What of it is used.
-        backend_args (dict, optional): Of mmengine's file backend. Defaults to
+        backend_args (dict, optional): Arguments of mmengine's file
+            backend. Defaults to
             None.
 
     Returns:

@@ -33,11 +33,11 @@ class Look:
 
     Args:
         record (Record): The image.
-        severity (str): Of the fault; '' for a good file.
+        severity (str): Severity of the fault; '' for a good file.
         text (str): What is wrong. Defaults to ''.
         cure (str): What to do. Defaults to ''.
-        detail (str): Of this file. Defaults to ''.
-        digest (str): Of the file's bytes, if they were read. Defaults to ''.
+        detail (str): What is said of this file. Defaults to ''.
+        digest (str): Digest of the file's bytes, if they were read. Defaults to ''.
     """
 
     record: Record
@@ -123,7 +123,7 @@ def look_at_pixels(record: Record, load: Callable[[dict], dict], backend_args=No
     Args:
         record (Record): The image.
         load (Callable): The pipeline's first step.
-        backend_args (dict, optional): Of the file backend. Defaults to None.
+        backend_args (dict, optional): Arguments of the file backend. Defaults to None.
 
     Returns:
         Look: What does not decode, or gives another size than annotated.

@@ -32,7 +32,7 @@ class Record:
         path (str): Path of the image; '' if it has no file.
         size (tuple[int, int] | None): Width and height as annotated.
         boxes (list[list[float]]): Corners x1, y1, x2, y2 of each box.
-        labels (list[int]): Of the boxes, or of the image itself.
+        labels (list[int]): Labels of the boxes, or of the image itself.
         ignored (list[bool]): Which boxes are not to be learned.
         masks (list): Their polygons or run lengths; None where there is none.
         source (str): The annotation file.

@@ -12,7 +12,7 @@ def digests(paths: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     """Hash the files that could be the same; others are told by their size.
 
     Args:
-        paths (Mapping[str, Sequence[str]]): Of the files of each split.
+        paths (Mapping[str, Sequence[str]]): Paths of the files of each split.
 
     Returns:
         dict[str, dict[str, str]]: Split to path to digest.

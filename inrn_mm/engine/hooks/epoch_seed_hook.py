@@ -28,7 +28,7 @@ class EpochSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed; ranks differ."""
+        """Seed the generators; ranks differ."""
         if _by_iteration(runner):
             # making an iterator, which a resumed run does later, draws a
             # number: not from our generators
@@ -54,7 +54,7 @@ def _by_iteration(runner: Runner) -> bool:
 
 
 def _seed(seed: int, iteration: int) -> None:
-    """As mmengine's, in microseconds and unlike any other rank's."""
+    """Make the seed as mmengine does, in microseconds and unlike any other rank's."""
     words = np.random.SeedSequence((seed, iteration, get_rank()))
     seed = int(words.generate_state(1)[0])
     random.seed(seed)

@@ -85,7 +85,7 @@ class TeacherCheckHook(Hook):
                 self._check(name, teacher, model, batches)
 
     def _batches(self, loader, model: nn.Module) -> list[dict]:
-        """Batches as in training, but for augmentations of whole batches."""
+        """Load batches as in training, but for augmentations of whole batches."""
         dataset = loader.dataset
         # a batch sampler has the size, where there is one
         size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
@@ -139,7 +139,7 @@ class TeacherCheckHook(Hook):
 
     @staticmethod
     def _losses(teacher, batches: list[dict]) -> tuple[float, float]:
-        """Loss of the teacher, and the best of random weights."""
+        """Compute the loss of the teacher, and the best of random weights."""
         own = score(teacher.net, teacher.convert, batches)
         chance = []
         for draw in range(DRAWS):
@@ -193,7 +193,7 @@ def score(net: nn.Module, convert, batches: list[dict]) -> float:
 
 
 def randomized(net: nn.Module) -> nn.Module:
-    """A copy in eval mode whose weights are initialised anew.
+    """Copy a network, in eval mode, and initialise its weights anew.
 
     Its batch norms use the statistics of the batch: those that belong to
     random weights are not known, and without them the activations of deep
@@ -219,14 +219,14 @@ def randomized(net: nn.Module) -> nn.Module:
 
 
 def _not_pretrained(init_cfg):
-    """An ``init_cfg`` without what loads weights."""
+    """Leave out of an ``init_cfg`` what loads weights."""
     several = isinstance(init_cfg, (list, tuple))
     kept = [cfg for cfg in (init_cfg if several else [init_cfg]) if cfg.get('type') != 'Pretrained']
     return kept or None
 
 
 def class_counts(net: nn.Module) -> set[int]:
-    """Numbers of classes of a network's heads; an RPN has none."""
+    """List the numbers of classes of a network's heads; an RPN has none."""
     counts = {
         getattr(module, 'num_classes', None)
         for name, module in net.named_modules()
