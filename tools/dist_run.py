@@ -1,4 +1,4 @@
-"""torch.distributed.run, quiet about a process that ended with a sentence.
+"""torch.distributed.run without its summary of processes that told a user's error.
 
 The tools say what the user did wrong and end with code 2; the launcher's
 traceback would hide that. Of every other failure its summary is shown. The

@@ -1,1 +1,1 @@
-"""Data that mm has no datasets for."""
+"""CIFAR-100 in memory, transforms of whole batches, checks of data sets."""

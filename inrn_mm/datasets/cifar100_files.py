@@ -93,7 +93,7 @@ def _unpack(archive: Path, split: str) -> bytes:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows numpy's arrays and nothing else."""
+    """Unpickles numpy's arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if name == '_reconstruct' and module.endswith('core.multiarray'):

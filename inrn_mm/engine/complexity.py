@@ -58,8 +58,8 @@ def count(model: nn.Module, *inputs: Tensor) -> Counts:
 def count_without_data(model: nn.Module, *inputs: Tensor) -> Counts:
     """Count, as :func:`count` does, a network and inputs on the meta device.
 
-    Nothing is computed, so that whole frames are counted in no time.
-    mmengine's counters trace the network, which meta tensors cannot be.
+    Nothing is computed, so that large frames cost no time. mmengine's counters
+    do not serve: they trace the network, which meta tensors do not allow.
 
     Args:
         model (nn.Module): On the meta device.

@@ -1,4 +1,4 @@
-"""How near a fit is, and how small its file, as mmengine metrics."""
+"""Metrics of a fit: the quality of its frames and the size of its file."""
 
 from .fit_metrics import MSSSIM, PSNR, SSIM, BitsPerPixel
 from .quality import ms_ssim, psnr, ssim

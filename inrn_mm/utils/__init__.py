@@ -1,1 +1,1 @@
-"""Helpers for users, outside of any network."""
+"""Small things that several packages need."""

@@ -1,4 +1,4 @@
-"""What mmengine's logger leaves in a work_dir."""
+"""The values that mmengine logs into a work_dir."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The machine, in a line for reports."""
+"""A line that describes the machine, for reports."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""Pictures of what classifiers say of small images."""
+"""Pictures of classifiers' predictions on small images."""
 
 from collections.abc import Sequence
 

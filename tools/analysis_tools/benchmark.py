@@ -20,7 +20,7 @@ EXAMPLES = dict(
 )
 NOTES = """
 What is compared runs in turn, A B A B, and ratios are medians over the
-rounds. A benchmark wants the machine for itself."""
+rounds. Let nothing else run on the machine meanwhile."""
 
 # the names in tools.benchmark, which takes seconds to import
 NETWORKS = [

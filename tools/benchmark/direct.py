@@ -1,4 +1,4 @@
-"""Formulas of the distillation losses, written down as they are read.
+"""The distillation losses written directly from their formulas.
 
 Each takes a loss of ours, whose settings and trained parts it shares, the
 features of student and teacher and the data samples, and returns the sum of

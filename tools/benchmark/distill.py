@@ -163,7 +163,7 @@ def _accelerated(ours: BaseModel, options: dict) -> BaseModel:
 
 
 class _Plain(BaseModel):
-    """What is written first: hooks, and the teacher run like the student.
+    """The straightforward distiller: hooks, and the teacher run like the student.
 
     The losses and their align convolutions are ours. The teacher is taken as
     it is, in float32, outside of the autocast that ``amp`` gives the step.

@@ -1,7 +1,7 @@
 """Fitting steps and decoded frames per second.
 
-The straightforward loop is NeRV as it is written first: float frames, SSIM
-of five blurred maps, torch's Adam as it comes, the loss and the PSNR read in
+The straightforward loop is a plain NeRV: float frames, SSIM of five blurred
+maps, torch's Adam without options, the loss and the PSNR read in
 each step.
 """
 

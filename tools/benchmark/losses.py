@@ -1,6 +1,6 @@
 """Time and memory of distillation losses, forward and backward.
 
-Beside ours stands the formula, written down as it is read: "direct".
+Each of ours is timed beside its formula written directly ("direct").
 """
 
 import argparse

@@ -13,7 +13,7 @@ from inrn_mm.distillation import StageMSELoss
 
 
 class _Stub(types.ModuleType):
-    """Has every name, as a class that does nothing."""
+    """A module in which every name is a class that does nothing."""
 
     __all__: list = []
     __path__: list = []
@@ -71,7 +71,7 @@ def mmrazor(ours: BaseModel, cfg: dict) -> BaseModel:
     from mmrazor.registry import MODELS as RAZOR_MODELS
 
     distiller, convs = _razor_distiller(ours)
-    # its parts are looked up in the scope of the day
+    # its parts are looked up in the default scope
     with DefaultScope.overwrite_default_scope('mmrazor'):
         model = RAZOR_MODELS.build(
             dict(

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def _task(workers: list['_Worker'], *command: str) -> Callable[[], None]:
-    """Make a task of all processes at a time."""
+    """Make a task that all processes do at the same time."""
 
     def task() -> None:
         for worker in workers:
@@ -138,7 +138,7 @@ class _Worker:
 
 
 def _work(connection: Connection, rank: int | None, port: int, args: argparse.Namespace) -> None:
-    """Say how much is exchanged, then step whenever asked: a process."""
+    """Send how much is exchanged, then step whenever asked to."""
     try:
         answer: object = None
         steps = _steps(rank, port, args)

@@ -19,7 +19,7 @@ def synchronize(device: str) -> None:
 def interleave(
     tasks: dict[str, Task], iters: int, warmup: int = 2, device: str = 'cpu'
 ) -> dict[str, list[float]]:
-    """Time tasks in turn, A B A B, so that they share the machine's moods.
+    """Time tasks in turn, A B A B, so that a slower minute meets all of them.
 
     Args:
         tasks (dict[str, Callable]): Functions without arguments.

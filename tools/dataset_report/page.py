@@ -1,4 +1,4 @@
-"""From what was read and found to the page."""
+"""The page: built from the data sets that were read and what was found."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is counted and measured of data sets, for the page."""
+"""Counts and measures of data sets, for the page."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -2,8 +2,8 @@
 
 Handwritten digits (scikit-learn, 8 x 8 scans of the UCI optical digits) are
 enlarged, turned, coloured and laid on photographs that ship inside
-scikit-learn and scikit-image. Masks are exact: a mask is the set of pixels in
-which the digit is what one sees, after everything laid over it.
+scikit-learn and scikit-image. A mask holds exactly the pixels in
+which its digit is visible.
 
 The set has the layout of COCO 2017 and serves `mmdet.CocoDataset` as it is.
 It exists to run the whole detection job anywhere within minutes; its AP says

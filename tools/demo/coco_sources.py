@@ -33,7 +33,7 @@ TRAIN_SHARE = 0.72
 
 @dataclass(frozen=True)
 class DemoCocoSettings:
-    """What determines the set, byte for byte.
+    """Settings that determine every byte of the set.
 
     Args:
         train (int): Number of training images. Defaults to 200.

@@ -36,7 +36,7 @@ VAL = 500
 
 @dataclass(frozen=True)
 class DigitsSettings:
-    """What determines the set.
+    """Settings that determine the set.
 
     Args:
         train (int): Number of images of the ``train`` folder, a multiple of

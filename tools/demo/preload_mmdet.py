@@ -1,4 +1,4 @@
-"""As :mod:`.preload`, for detectors."""
+"""Imports what steps with detectors need, see :mod:`.preload`."""
 
 from .preload import quietly
 

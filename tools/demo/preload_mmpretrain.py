@@ -1,4 +1,4 @@
-"""As :mod:`.preload`, for classifiers."""
+"""Imports what steps with classifiers need, see :mod:`.preload`."""
 
 from .preload import quietly
 

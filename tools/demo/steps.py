@@ -265,7 +265,7 @@ def _explain(number: str, log: Path, exitcode: int | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write seconds as people say them: '42 s', '3 min 05 s'."""
+    """Format seconds: '42 s', '3 min 05 s'."""
     minutes, rest = divmod(round(seconds), 60)
     return f'{minutes} min {rest:02d} s' if minutes else f'{rest} s'
 

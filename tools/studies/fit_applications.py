@@ -1,5 +1,7 @@
-"""What a fit is good for besides storing: between pixels, between frames, and
-without the noise. Each function measures it against the usual way."""
+"""Applications of a fit: super-resolution, frames in between, denoising.
+
+Each function measures one of them against the usual way.
+"""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What everybody uses instead: JPEG for images, H.264 and H.265 for videos."""
+"""Rate and quality of JPEG for images, of H.264 and H.265 for videos."""
 
 import io
 from collections.abc import Sequence

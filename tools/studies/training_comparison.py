@@ -13,7 +13,7 @@ from .training_runs import RECORD
 
 
 def read_run(folder: Path, metrics: Sequence[str]) -> dict:
-    """Read what one training has come to.
+    """Read the results of one training.
 
     Args:
         folder (Path): Its work_dir, with the record of a

@@ -1,4 +1,4 @@
-"""Stop before a distillation under a teacher that knows nothing."""
+"""Stop a distillation whose teacher is no better than random weights."""
 
 import contextlib
 import copy
@@ -28,7 +28,7 @@ class TeacherCheckHook(Hook):
 
     A checkpoint that does not fit its config, a wrong normalisation or wrong
     classes give a teacher whose features mean nothing, and the distilled
-    training goes on without a word. Here the teacher's own loss on a few
+    training goes on without an error. Here the teacher's own loss on a few
     training samples, in eval mode, must be below that of random weights.
 
     A resumed training must have the teachers that it began with: fingerprints
