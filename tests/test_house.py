@@ -18,9 +18,10 @@ FLOORS = """
     distillation
     engine
     classification
-    backbones datasets
-    evaluation utils
-    layers ops registry version
+    backbones datasets evaluation
+    layers
+    utils
+    ops registry version
 """
 FLOOR_OF = {
     name: -number for number, line in enumerate(FLOORS.split('\n')) for name in line.split()
@@ -28,10 +29,6 @@ FLOOR_OF = {
 
 MAX_FILE = 350
 MAX_FUNCTION = 60
-# What was longer when the rule came. Nothing is added here; what has become
-# short is taken out.
-LONG_FILES = {'inrn_mm/engine/launch.py', 'tools/analysis_tools/mmdet_trials.py'}
-LONG_FUNCTIONS = {'inrn_mm/engine/checkpoints/reading.py load_weights'}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -112,7 +109,7 @@ def test_files_are_short():
         for path in sources('inrn_mm', 'tools')
         if len(path.read_text(encoding='utf-8').splitlines()) > MAX_FILE
     }
-    assert long == LONG_FILES, f'a file has at most {MAX_FILE} lines'
+    assert not long, f'a file has at most {MAX_FILE} lines'
 
 
 def test_functions_are_short():
@@ -122,7 +119,7 @@ def test_functions_are_short():
         for name, lines in functions(parse(path))
         if lines > MAX_FUNCTION
     }
-    assert long == LONG_FUNCTIONS, f'a function has at most {MAX_FUNCTION} lines'
+    assert not long, f'a function has at most {MAX_FUNCTION} lines'
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def add_hooks(cfg: Config) -> None:
     hooks = cfg.default_hooks = cfg.get('default_hooks') or ConfigDict()
     saver = hooks.setdefault('checkpoint', ConfigDict(type='CheckpointHook', interval=1))
     if isinstance(saver, dict) and saver.get('type') in SAVERS:
-        saver.type = 'AtomicCheckpointHook'
+        saver['type'] = 'AtomicCheckpointHook'
     custom = list(cfg.get('custom_hooks') or [])
     present = {type_name(hook) for hook in custom}
     added = list(HOOKS_ADDED)

@@ -9,7 +9,7 @@ from ..utils.config_types import model_package, type_name
 
 # how the predictions for an image and its mirror image become one (mmdet's is
 # registered with mmengine)
-TTA_MODELS = dict(
+TTA_MODELS: dict[str, dict] = dict(
     mmdet=dict(
         type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
     ),
@@ -40,7 +40,7 @@ def augment_test(cfg: Config) -> None:
             'a tta_model in the config that merges masks.'
         )
     for _, dataset in leaf_configs(cfg.test_dataloader.dataset, ''):
-        dataset.pipeline = cfg.get('tta_pipeline') or _flipped(dataset.pipeline, package)
+        dataset['pipeline'] = cfg.get('tta_pipeline') or _flipped(dataset['pipeline'], package)
     cfg.model = ConfigDict(**deepcopy(tta_model), module=cfg.model)
 
 

@@ -84,12 +84,7 @@ class INReBlock(BaseModule):
         check_number('drop_path_rate', drop_path_rate, least=0, below=1)
         check_whole('kernel_size', kernel_size, least=1)
         hidden_channels = _inner_channels(in_channels, compression, hidden_channels)
-        kinds = order.split('-') if isinstance(order, str) else ()
-        if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
-            raise ValueError(
-                f"Unknown block order '{order}': join two or more of 'mlp' "
-                "and 'conv' by '-', for example 'mlp-conv-mlp'."
-            )
+        kinds = _parse_order(order)
         if kernel_size % 2 == 0:
             raise ValueError(
                 f'kernel_size must be odd to keep the size of the map, got {kernel_size}.'
@@ -144,6 +139,17 @@ class INReBlock(BaseModule):
         if self.residual:
             out = x + self.drop_path(out)
         return self.act(out)
+
+
+def _parse_order(order: str) -> list[str]:
+    """Split a block's order into its layers."""
+    kinds = order.split('-') if isinstance(order, str) else []
+    if len(kinds) < 2 or set(kinds) - {'mlp', 'conv'}:
+        raise ValueError(
+            f"Unknown block order '{order}': join two or more of 'mlp' "
+            "and 'conv' by '-', for example 'mlp-conv-mlp'."
+        )
+    return kinds
 
 
 def _inner_channels(channels: int, compression: float, hidden_channels: int | None) -> int:

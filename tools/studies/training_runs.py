@@ -78,6 +78,10 @@ class Run:
                 )
         return record
 
+    def last_words(self) -> str:
+        """Read the last line that the run's process printed."""
+        return ''.join((self.folder / LOG).read_text().strip().splitlines()[-1:])
+
     def write_record(self, record: dict) -> None:
         """Write what is known of the run.
 
@@ -160,9 +164,7 @@ def train_all(
                 run = process.run
                 if not process.record['finished']:
                     failed += 1
-                    log = (run.folder / LOG).read_text()
-                    last = log.strip().splitlines()[-1:]
-                    print(f'{run}: FAILED, {"".join(last)}')
+                    print(f'{run}: FAILED, {run.last_words()}')
                 on_end()
                 print(f'{run}: ended; {len(running)} running, {len(waiting)} waiting', flush=True)
             if running:

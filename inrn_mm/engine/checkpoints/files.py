@@ -124,7 +124,7 @@ def _load_safely(file: BinaryIO, map_location: str) -> object:
         # without a dot no file can name it: arrays are filled, never called
         (np.ndarray, 'ndarray'),
     ]
-    core = np.core if np.__version__.startswith('1.') else np._core
+    core = np.core if np.__version__.startswith('1.') else np._core  # type: ignore[attr-defined]
     # numpy 1 wrote numpy.core, numpy 2 writes numpy._core
     for module in ('core', '_core'):
         allowed += [

@@ -184,7 +184,7 @@ def fit_weights(module: nn.Module, state: dict, optional: tuple[str, ...] = ()) 
         for key, value in state.items()
         if key not in own or own[key].shape == value.shape
     )
-    fitting._metadata = state._metadata
+    fitting._metadata = state._metadata  # type: ignore[attr-defined]  # torch's own
     # the modules' own hooks may rename old keys, so ask torch what is missing
     result = module.load_state_dict(fitting, strict=False)
 
@@ -224,7 +224,8 @@ def plain_state(checkpoint: dict) -> OrderedDict:
     )
     if not plain:
         raise ValueError('The checkpoint has no weights in it.')
-    plain._metadata = getattr(state, '_metadata', OrderedDict())
+    metadata = getattr(state, '_metadata', OrderedDict())
+    plain._metadata = metadata  # type: ignore[attr-defined]  # torch's own
     return plain
 
 

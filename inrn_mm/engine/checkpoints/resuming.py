@@ -63,7 +63,7 @@ def find_unresumable(checkpoint: dict) -> str | None:
     Returns:
         str, optional: The missing part's name; None if all is there.
     """
-    meta = checkpoint.get('meta')
+    meta = checkpoint.get('meta') or {}
     for part in ('meta', 'message_hub', 'state_dict'):
         if not isinstance(checkpoint.get(part), dict):
             return part
@@ -83,7 +83,7 @@ def _candidates(work_dir: Path) -> list[Path]:
         if os.path.isfile(last):  # a Path would raise for odd names
             limit = numbered.get(last, float('inf'))
             earlier = [path for path in numbered if numbered[path] < limit]
-            return [last, *sorted(earlier, key=numbered.get, reverse=True)]
+            return [last, *sorted(earlier, key=lambda path: numbered[path], reverse=True)]
     return sorted(numbered, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
