@@ -13,8 +13,6 @@ from ..utils.checks import check_number, check_whole
 from .stage import Stage, Stem
 
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
-
-
 # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close enough to take
 # relu's gain, since a norm follows each layer.
 INIT_CFG = [
@@ -102,8 +100,6 @@ class INRN(BaseModule):
         'l-uniform': dict(widths=[128, 256, 512, 1024], depths=[4, 4, 3, 3]),
     }
 
-    # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close enough to
-    # take relu's gain, since a norm follows each layer.
     def __init__(
         self,
         arch: str | dict = 'm',

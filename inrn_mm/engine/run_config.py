@@ -98,7 +98,7 @@ def read_config(name: str, options: dict | None = None) -> Config:
         cfg.merge_from_dict(options or {})
     except Exception as error:  # any, of options that do not fit the config
         raise ValueError(
-            f'--cfg-options {_assignments(options)} do not fit '
+            f'--cfg-options {_assignments(options or {})} do not fit '
             f'{name} ({type(error).__name__}: {error}).'
         ) from error
     check_sections(cfg, name)
