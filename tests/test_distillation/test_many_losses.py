@@ -235,6 +235,15 @@ def test_margins_come_from_the_loaded_teacher(tmp_path):
     assert model.distill_losses[0].margin0.max() < -2
 
 
+def test_margins_of_a_norm_with_two_names():
+    loss = MODELS.build(dict(type='OverhaulLoss', pairs=[(1, 1)], margin_layers=['other']))
+    loss.build([torch.Size((1, 4, 8, 8))], [torch.Size((1, 6, 8, 8))])
+    net = nn.Module()
+    net.norm = net.other = nn.BatchNorm2d(6)
+    loss.attach_teacher([None], net)
+    assert loss.margin0.lt(0).all()
+
+
 def test_margins_of_a_stage_after_its_relu():
     model = build(
         [dict(type='OverhaulLoss', pairs=[(1, 1)], margin_layers=['backbone.stages.1.1'])]

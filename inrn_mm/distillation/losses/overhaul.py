@@ -137,7 +137,8 @@ class OverhaulLoss(DistillLoss):
 
     @staticmethod
     def _find(net: nn.Module | None, name: str) -> nn.Module:
-        module = dict(net.named_modules()).get(name) if net else None
+        # also by a further name of a module that several parts share
+        module = dict(net.named_modules(remove_duplicate=False)).get(name) if net else None
         if module is None:
             raise ValueError(
                 f"The teacher has no layer '{name}', named in margin_layers of OverhaulLoss."
