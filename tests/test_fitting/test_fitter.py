@@ -153,6 +153,7 @@ def config(tmp_path, net=FRAME, **train):
         Image.fromarray(frame).save(frames / f'{i}.png')
     cfg = Config.fromfile('configs/fitting/inrn_video.py')
     cfg.work_dir = str(tmp_path)
+    del cfg.model.net  # update merges
     cfg.model.update(net=net, signal=dict(path=str(frames)), log_interval=4)
     cfg.optim_wrapper.optimizer.lr = 0.01
     cfg.train_cfg.update(train or dict(max_epochs=6, val_interval=2))

@@ -336,9 +336,12 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
         student_options=['neck.b=2'],
         distill_options=['model.teacher_checkpoint=t.pth'],
     )
-    assert tool['run_options'](plain, args) == ['a=1', 'model.neck.b=2']
-    assert tool['run_options'](distilled, args) == [
+    row = tool['Row'](plain, 'plain')
+    assert tool['run_options'](row, args) == ['a=1', 'model.neck.b=2']
+    row = tool['Row'](distilled, 'distilled', ['neck.c=3'])
+    assert tool['run_options'](row, args) == [
         'a=1',
+        'model.student.neck.c=3',
         'model.student.neck.b=2',
         'model.teacher_checkpoint=t.pth',
     ]
