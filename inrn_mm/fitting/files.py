@@ -1,14 +1,13 @@
 """Pictures and videos as files, each written whole or not at all."""
 
-import contextlib
 import itertools
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from ..utils.whole_file import whole_file
 from .reading import IMAGES, VIDEOS
 
 # Of x264: near enough to lossless that the fit is judged and not the video.
@@ -43,7 +42,7 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
             f'{path} cannot be written: pixels of {pixels.dtype} go into '
             f'{", ".join(allowed if deep else IMAGES)}.'
         )
-    with whole(path) as part:
+    with whole_file(path) as part:
         try:
             written = cv2.imwrite(str(part), np.ascontiguousarray(pixels))
         except cv2.error:
@@ -129,7 +128,7 @@ def write_video(
     frames = iter(frames)
     first = next(frames, None)
     try:
-        with whole(path) as part, av.open(str(part), 'w') as container:
+        with whole_file(path) as part, av.open(str(part), 'w') as container:
             if first is None:
                 return
             stream = container.add_stream(codec, rate=rate)
@@ -179,17 +178,3 @@ def is_video(path: str | Path) -> bool:
 def is_image(path: str | Path) -> bool:
     """Tell whether a name ends like a picture's."""
     return Path(path).suffix.lower() in IMAGES
-
-
-@contextlib.contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
-    """Give a name beside ``path`` that becomes ``path`` if all goes well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # the writers look at the ending
-    part = path.with_name(f'.{path.stem}.part{path.suffix}')
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

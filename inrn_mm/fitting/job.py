@@ -12,9 +12,10 @@ from ..engine.launch import build_runner, resume_from, set_precision
 from ..engine.run_config import load_config
 from ..engine.work_dir import work_dir_lock
 from ..utils.machine import describe
+from ..utils.whole_file import whole_file
 from .codec import check_bits, read_fit, sparsity, write_fit
 from .codec.compact import plain_config
-from .files import check_video, whole, write_frames, write_image, write_video
+from .files import check_video, write_frames, write_image, write_video
 from .fitter import SignalFitter
 from .loops import fitter_of
 from .measure import Meter, file_figures, open_fitter, pixels_of
@@ -228,7 +229,7 @@ def write_json(path: Path, content: dict) -> None:
         path (Path): The file.
         content (dict): Values of JSON types.
     """
-    with whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
 
 

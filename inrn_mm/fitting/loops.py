@@ -2,11 +2,11 @@
 
 from mmengine.evaluator import Evaluator
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner, TestLoop, ValLoop
 from torch.utils.data import Dataset
 
+from ..utils.unwrap import unwrap
 from .fitter import SignalFitter
 
 
@@ -118,9 +118,7 @@ def fitter_of(runner: Runner) -> SignalFitter:
     Raises:
         ValueError: If it is another model.
     """
-    model = runner.model
-    while is_model_wrapper(model):
-        model = model.module
+    model = unwrap(runner.model)
     if not isinstance(model, SignalFitter):
         raise ValueError(
             f"The loops for fitting need model.type='SignalFitter', not '{type(model).__name__}'."

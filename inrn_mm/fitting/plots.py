@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import whole, write_image
+from ..utils.whole_file import whole_file
+from .files import write_image
 
 # Error of full brightness in a map, as a share of the signal's range: the
 # same for all, so that maps compare.
@@ -61,5 +62,5 @@ def write_curves(
         for axes in figure.axes:
             axes.set_xscale('log')
     FigureCanvasAgg(figure)
-    with whole(path) as part:
+    with whole_file(path) as part:
         figure.savefig(part, dpi=120, bbox_inches='tight')

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .files import whole
+from ..utils.whole_file import whole_file
 from .options import CHANGEABLE, FitJob
 from .options import settings as job_settings
 from .reading import frame_files, need_input
@@ -66,7 +66,7 @@ def write_settings(folder: Path, settings: dict) -> None:
         folder (Path): Made if need be.
         settings (dict): See :func:`settings_of`.
     """
-    with whole(folder / SETTINGS_FILE) as part:
+    with whole_file(folder / SETTINGS_FILE) as part:
         part.write_text(json.dumps(settings, indent=1) + '\n')
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from inrn_mm.fitting.codec import read_fit
-from inrn_mm.fitting.files import to_rgb8, whole, write_image
+from inrn_mm.fitting.files import to_rgb8, write_image
 from inrn_mm.fitting.job import FIT, METRICS, run_fit
 from inrn_mm.fitting.measure import open_fitter, pixels_of
 from inrn_mm.fitting.options import FitJob
@@ -17,6 +17,7 @@ from inrn_mm.fitting.plots import write_curves
 from inrn_mm.fitting.resize import resized
 from inrn_mm.fitting.settings import begun, settings_of
 from inrn_mm.fitting.signal import Signal, load_signal
+from inrn_mm.utils.whole_file import whole_file
 
 # Title, key, and how a figure is shown.
 COLUMNS = (
@@ -141,12 +142,12 @@ def write_tables(rows: Sequence[dict], out: Path) -> None:
         out (Path): Folder; made if it is not there.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with whole(out / 'table.md') as part:
+    with whole_file(out / 'table.md') as part:
         part.write_text(markdown(rows))
-    with whole(out / 'table.json') as part:
+    with whole_file(out / 'table.json') as part:
         part.write_text(json.dumps(rows, indent=1) + '\n')
     keys = ['method', 'network', *(key for _, key, _ in COLUMNS)]
-    with whole(out / 'table.csv') as part, open(part, 'w', newline='') as file:
+    with whole_file(out / 'table.csv') as part, open(part, 'w', newline='') as file:
         writer = csv.DictWriter(file, keys, extrasaction='ignore')
         writer.writeheader()
         writer.writerows(rows)

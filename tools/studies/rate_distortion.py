@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from inrn_mm.fitting.codec import check_bits, read_fit, write_fit
-from inrn_mm.fitting.files import whole
 from inrn_mm.fitting.job import FIT, write_json
 from inrn_mm.fitting.measure import measure
 from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.plots import write_curves
 from inrn_mm.fitting.signal import Signal
+from inrn_mm.utils.whole_file import whole_file
 
 from .fit_comparison import fit_once, load_target
 from .reference_codecs import check_plain, jpeg_points, video_points
@@ -88,7 +88,7 @@ def write_points(points: Sequence[dict], out: Path) -> None:
         out (Path): Folder; made if it is not there.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with whole(out / 'rd.csv') as part, open(part, 'w', newline='') as file:
+    with whole_file(out / 'rd.csv') as part, open(part, 'w', newline='') as file:
         writer = csv.DictWriter(file, KEYS, extrasaction='ignore')
         writer.writeheader()
         writer.writerows(points)

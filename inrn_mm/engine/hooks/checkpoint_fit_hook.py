@@ -5,12 +5,12 @@ import re
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop
 from torch import nn
 
+from ...utils.unwrap import unwrap
 from ..checkpoints.reading import fit_weights, load_weights, plain_state
 from ..checkpoints.resuming import find_unresumable
 
@@ -51,9 +51,7 @@ class CheckpointFitHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check the file's content before the runner uses it."""
-        model = runner.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
+        model = unwrap(runner.model)
         source = str(runner._load_from)
         training = isinstance(runner._train_loop, BaseLoop)
         if training and not runner._resume:

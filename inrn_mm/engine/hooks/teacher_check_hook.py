@@ -11,11 +11,13 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, print_log
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import HOOKS
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.data import Dataset, IterableDataset
+
+from ...utils.unwrap import unwrap
 
 OFF = "custom_hooks=[dict(type='TeacherCheckHook', num_batches=0)]"
 DIGESTS = 'teacher_digests'  # in the message hub
@@ -62,9 +64,7 @@ class TeacherCheckHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the teachers of a distiller."""
-        model = runner.model
-        while is_model_wrapper(model):
-            model = model.module
+        model = unwrap(runner.model)
         teachers = {
             name: teacher
             for name, teacher in getattr(model, 'teachers', {}).items()
