@@ -94,8 +94,9 @@ def read_config(name: str, options: dict | None = None) -> Config:
                 f'below its .mim/configs.'
             ) from error
         raise ValueError(f'The config {name} cannot be read: {_reason(error)}') from error
+    options = options or {}
     try:
-        cfg.merge_from_dict(options or {})
+        cfg.merge_from_dict(options)
     except Exception as error:  # any, of options that do not fit the config
         raise ValueError(
             f'--cfg-options {_assignments(options or {})} do not fit '
