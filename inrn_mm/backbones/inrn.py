@@ -100,13 +100,6 @@ class INRN(BaseModule):
         'l-uniform': dict(widths=[128, 256, 512, 1024], depths=[4, 4, 3, 3]),
     }
 
-    # E[gelu(x)^2] of a unit normal is 0.425 against relu's 0.5: close enough to
-    # take relu's gain, since a norm follows each layer.
-    default_init = (
-        dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'),
-        dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm', 'LN2d']),
-    )
-
     def __init__(
         self,
         arch: str | dict = 'm',
