@@ -122,6 +122,17 @@ def test_functions_are_short():
     assert not long, f'a function has at most {MAX_FUNCTION} lines'
 
 
+def test_no_docstring_begins_in_the_middle():
+    """ "Of the image." says less than "Height of the image."."""
+    found = []
+    for path in sources('inrn_mm', 'tools'):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                text = ast.get_docstring(node) or ''
+                found += [f'{short(path)}: {x}' for x in re.findall(r'(?:^|: )Of .*', text)]
+    assert not found
+
+
 @pytest.mark.parametrize(
     ('text', 'names'),
     [

@@ -156,7 +156,7 @@ class InMemoryCIFAR100(BaseDataset):
         """Give a batch.
 
         Args:
-            indices (Sequence[int]): Of N samples.
+            indices (Sequence[int]): Indices of N samples.
 
         Returns:
             dict: ``inputs`` uint8 ``(N, 3, 32, 32)`` and ``data_samples``

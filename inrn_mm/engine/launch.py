@@ -244,7 +244,7 @@ def build_runner(cfg: Config) -> Runner:
     """Build the config's runner, on CPU processes if there is no GPU.
 
     Args:
-        cfg (Config): Of :func:`load_config`.
+        cfg (Config): What :func:`load_config` returns.
 
     Returns:
         Runner: Ready to train or test.

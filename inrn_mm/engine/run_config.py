@@ -22,7 +22,7 @@ SECTIONS = (
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config with what all tools change in it.
+    """Load the config with what all tools change in it.
 
     Args:
         args (Namespace): With ``config``, ``work_dir``, ``cfg_options``,
@@ -160,7 +160,7 @@ def add_hooks(cfg: Config) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a config file, in a line."""
+    """Tell what is wrong with a config file, in a line."""
     if isinstance(error, UnicodeDecodeError):
         return f'it is not UTF-8 (byte {error.start}): save it as that.'
     if isinstance(error, SyntaxError):

@@ -85,7 +85,7 @@ def run_fit(job: FitJob) -> dict:
 
 
 def _fit(job: FitJob, cfg: Config, settings: dict, fresh: bool) -> dict:
-    """What :func:`run_fit` does once the work_dir is this process's."""
+    """Do what :func:`run_fit` does once the work_dir is this process's."""
     out = Path(job.work_dir)
     runner = build_runner(cfg)
     fitter = fitter_of(runner)
@@ -162,7 +162,7 @@ def export(fitter: SignalFitter, net_cfg: dict, out: Path, job: FitJob) -> dict:
         job (FitJob): Its ``bits`` and ``save_frames`` count.
 
     Returns:
-        dict: Of the file: quality, size and speed of decoding.
+        dict: Figures of the file: quality, size and speed of decoding.
     """
     signal = fitter.signal
     path = out / FIT

@@ -35,7 +35,7 @@ class FitTrainLoop(IterBasedTrainLoop):
 
     Args:
         runner (Runner): The runner of a :class:`SignalFitter`.
-        dataloader (dict): Of the keys of mmengine's dataloaders only
+        dataloader (dict): Some of the keys of mmengine's dataloaders only
             ``batch_size`` is of use.
         max_epochs (int, optional): Passes over all frames (or tiles).
             Defaults to None, see ``max_iters``.

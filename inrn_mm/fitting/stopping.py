@@ -36,7 +36,7 @@ class FitStopHook(Hook):
         self.steps = 0
 
     def before_train(self, runner) -> None:
-        """Listen."""
+        """Listen for the signals that stop a fit."""
         if get_world_size() == 1 and threading.current_thread() is threading.main_thread():
             self.earlier = {number: signal.signal(number, self._receive) for number in SIGNALS}
 

@@ -31,7 +31,7 @@ def find_compiled(folder: Path) -> Path | None:
     """Find mmcv's compiled operators.
 
     Args:
-        folder (Path): Of mmcv.
+        folder (Path): mmcv's folder.
 
     Returns:
         Path, optional: The file; None if there is none for this Python.

@@ -55,7 +55,7 @@ def carafe_naive_backward(
     """Compute the gradients of :func:`carafe_naive_forward`.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         features (Tensor): As there, like all that is not named here.
         grad_features (Tensor): Filled.
         grad_masks (Tensor): Filled.

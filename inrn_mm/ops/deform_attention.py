@@ -57,7 +57,7 @@ def ms_deform_attn_backward(
 
     Args:
         value (Tensor): As there, like all that is not named here.
-        grad_output (Tensor): Of what it returns.
+        grad_output (Tensor): Gradient of what it returns.
         grad_value (Tensor): Filled, like the other ``grad_`` behind it.
     """
     inputs = [t.detach().requires_grad_() for t in (value, sampling_locations, attention_weights)]

@@ -116,7 +116,7 @@ def deform_conv_backward_input(
 
     Args:
         input (Tensor): As there, like all that is not named here.
-        gradOutput (Tensor): Of ``output``.
+        gradOutput (Tensor): Gradient of ``output``.
         gradInput (Tensor): Filled.
         gradOffset (Tensor): Filled.
     """
@@ -151,7 +151,7 @@ def deform_conv_backward_parameters(
 
     Args:
         input (Tensor): As there, like all that is not named here.
-        gradOutput (Tensor): Of ``output``.
+        gradOutput (Tensor): Gradient of ``output``.
         gradWeight (Tensor): Zeros; the gradient is added.
         columns (Tensor): See :func:`deform_conv_backward_input`.
         scale (float): Factor of the gradient.
@@ -250,7 +250,7 @@ def modulated_deform_conv_backward(
     Args:
         input (Tensor): As there, like all that is not named here.
         grad_input (Tensor): Filled, like the other ``grad_`` but for the next.
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
     """
     geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group, deformable_group)
     offset, mask = (_read(t, grad_output) for t in (offset, mask))

@@ -76,7 +76,7 @@ def deform_roi_pool_backward(
     """Compute the gradients of :func:`deform_roi_pool_forward`.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         input (Tensor): As there, like all that is not named here.
         grad_input (Tensor): Zeros; the gradients of ``input`` are added.
         grad_offset (Tensor): Zeros; the gradients of ``offset`` are added.

@@ -70,7 +70,7 @@ class FallbackLoader(StandInLoader):
     """Load the compiled module, or stand in for it if that fails.
 
     Args:
-        found (ModuleSpec): Of the compiled module.
+        found (ModuleSpec): Spec of the compiled module.
     """
 
     def __init__(self, found: ModuleSpec) -> None:

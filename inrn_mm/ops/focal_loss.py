@@ -33,7 +33,7 @@ def sigmoid_focal_loss_forward(
     Args:
         input (Tensor): Logits, shape (N, C).
         target (Tensor): Classes, int64 of shape (N, ); C is background.
-        weight (Tensor): Of the classes, shape (C, ), or empty.
+        weight (Tensor): Weights of the classes, shape (C, ), or empty.
         output (Tensor): Filled, shape (N, C).
         gamma (float): Exponent that turns easy examples down.
         alpha (float): Weight of positive examples; negative ones have the rest.
@@ -71,7 +71,7 @@ def softmax_focal_loss_forward(
     Args:
         softmax (Tensor): Probabilities, shape (N, C).
         target (Tensor): Classes, int64 of shape (N, ); negative ones count 0.
-        weight (Tensor): Of the classes, shape (C, ), or empty.
+        weight (Tensor): Weights of the classes, shape (C, ), or empty.
         output (Tensor): Filled, shape (N, ).
         gamma (float): Exponent that turns easy examples down.
         alpha (float): Factor of the loss.

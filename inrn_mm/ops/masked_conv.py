@@ -48,7 +48,7 @@ def masked_col2im_forward(
         mask_w_idx (Tensor): Their columns.
         im (Tensor): One map, shape (1, channels, height, width); changed at
             those places alone.
-        height (int): Of the map, like ``width``.
-        channels (int): Of the map.
+        height (int): Height of the map; ``width`` likewise.
+        channels (int): Channels of the map.
     """
     im[0, :, mask_h_idx, mask_w_idx] = col.to(im.dtype)

@@ -12,7 +12,7 @@ def widen(tensor: Tensor) -> Tensor:
     fraction left in bfloat16.
 
     Args:
-        tensor (Tensor): Of any type and shape.
+        tensor (Tensor): Any type and shape.
 
     Returns:
         Tensor: The same values.

@@ -77,7 +77,7 @@ def psamask_backward(
     """Compute the gradient of :func:`psamask_forward`.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         grad_input (Tensor): Filled, of the shape of ``input``.
         psa_type (int): As there, like all that is not named here.
     """

@@ -84,7 +84,7 @@ def roi_align_backward(
     """Spread the gradients of :func:`roi_align_forward` over the maps.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         rois (Tensor): As there, like all that is not named here.
         grad_input (Tensor): Filled, of the shape of ``input``.
     """

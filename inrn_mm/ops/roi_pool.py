@@ -98,7 +98,7 @@ def roi_pool_backward(
     """Give the gradients of :func:`roi_pool_forward` to the maxima.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         rois (Tensor): As there, like all that is not named here.
         argmax (Tensor): As filled there.
         grad_input (Tensor): Zeros; the gradients of ``input`` are added.

@@ -80,7 +80,7 @@ class Bins:
         """Sort the boxes into groups of one grid that fit into memory.
 
         Args:
-            channels (int): Of the map that is sampled.
+            channels (int): Channels of the map that is sampled.
 
         Yields:
             tuple[Tensor, tuple[int, int]]: Indices of boxes and their grid.

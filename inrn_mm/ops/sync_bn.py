@@ -81,7 +81,7 @@ def sync_bn_backward_param(
     """Compute the gradients of weight and bias.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         norm (Tensor): As filled by :func:`sync_bn_forward_output`.
         grad_weight (Tensor): Filled, shape (C, ).
         grad_bias (Tensor): Filled, shape (C, ).
@@ -103,7 +103,7 @@ def sync_bn_backward_data(
     """Compute the gradient of :func:`sync_bn_forward_output` by its input.
 
     Args:
-        grad_output (Tensor): Of ``output``.
+        grad_output (Tensor): Gradient of ``output``.
         weight (Tensor): As there.
         grad_weight (Tensor): Mean over the processes, shape (C, ).
         grad_bias (Tensor): Mean over the processes, shape (C, ).

@@ -16,7 +16,7 @@ def check_number(
     """Refuse what is no finite number within bounds.
 
     Args:
-        name (str): Of the argument.
+        name (str): Name of the argument.
         value (float): What was given.
         least (float): Smallest value allowed. Defaults to none.
         below (float): What it must be smaller than. Defaults to none.
@@ -41,7 +41,7 @@ def check_whole(name: str, value: int, least: int = 0) -> None:
     """Refuse what is no whole number from a least one on.
 
     Args:
-        name (str): Of the argument.
+        name (str): Name of the argument.
         value (int): What was given.
         least (int): Smallest value allowed. Defaults to 0.
 

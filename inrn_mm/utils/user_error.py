@@ -45,7 +45,7 @@ def user_errors() -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str | None:
-    """The sentence that an error is shown as.
+    """Write the sentence that an error is shown as.
 
     Args:
         error (BaseException): Any.
@@ -57,14 +57,14 @@ def explain(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those behind it."""
+    """List an error and those behind it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
-    """Where an error passed through, its origin last."""
+    """List where an error passed through, its origin last."""
     found, trace = [], error.__traceback__
     while trace is not None:
         found.append((trace.tb_frame, trace.tb_lineno))
@@ -92,7 +92,7 @@ def raised_here(error: BaseException) -> str | None:
 
 
 def _not_built(error: BaseException) -> str | None:
-    """A sentence about the part of the config that could not be built."""
+    """Write a sentence about the part of the config that could not be built."""
     for link in reversed(list(_chain(error))):
         code = build_functions.build_from_cfg.__code__
         calls = [frame for frame, _ in _frames(link) if frame.f_code is code]

@@ -38,7 +38,7 @@ def run_folders(
 
     Args:
         kind (str): What ``INRN_MMCV_OPS`` is.
-        folders (list[str]): Of configs.
+        folders (list[str]): Folders of configs.
         limit (float): Seconds for each.
         note (Callable): Gets the kind and what became of each folder.
 
@@ -71,7 +71,7 @@ def run_all(
     """Run folders with both kinds of operators.
 
     Args:
-        folders (list[str]): Of configs.
+        folders (list[str]): Folders of configs.
         limit (float): Seconds for each.
         jobs (int): Processes for each kind.
         record (Path, optional): Gets a line for each; what it has is not run.

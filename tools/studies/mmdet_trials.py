@@ -81,8 +81,8 @@ def run_model(cfg: Config, size: tuple[int, int]) -> None:
     """Train a model for one step and let it predict.
 
     Args:
-        cfg (Config): Of the model.
-        size (tuple[int, int]): Of the images, height and width.
+        cfg (Config): The model's config.
+        size (tuple[int, int]): Height and width of the images.
 
     Raises:
         ValueError: If the loss or a gradient is not finite.
@@ -138,7 +138,7 @@ def try_folder(name: str, file: Path) -> dict:
     """Run one config.
 
     Args:
-        name (str): Of the folder.
+        name (str): Name of the folder.
         file (Path): The config.
 
     Returns:

@@ -22,7 +22,7 @@ def download(url: str) -> Path:
     folder of the URL's own, since many servers have a ``model.pth``.
 
     Args:
-        url (str): Of http or https.
+        url (str): Address of the file, http or https.
 
     Returns:
         Path: The file.
@@ -57,7 +57,7 @@ def download(url: str) -> Path:
 
 
 def _place(url: str) -> tuple[Path, str | None]:
-    """Where the file is kept, and the digest in its name."""
+    """Tell where the file is kept, and the digest in its name."""
     name = Path(urlparse(url).path).name
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     found = HASH.search(name)

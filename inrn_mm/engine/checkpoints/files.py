@@ -37,7 +37,7 @@ def read(path: Path, map_location: str, allow_pickle: bool) -> dict:
     """Read a checkpoint file.
 
     Args:
-        path (Path): Of a file that exists.
+        path (Path): A file that exists.
         map_location (str): As in :func:`torch.load`.
         allow_pickle (bool): Unpickle whatever the file asks for.
 
@@ -152,14 +152,14 @@ ARRAY = _ArrayType()
 
 
 def _empty_array(kind: object, *_: object) -> np.ndarray:
-    """In place of numpy's ``_reconstruct``: an array to be filled."""
+    """Make an array to be filled, in place of numpy's ``_reconstruct``."""
     if kind is not ARRAY:
         raise pickle.UnpicklingError('GLOBAL numpy.core.multiarray._reconstruct')
     return np.ndarray((0,), 'b')
 
 
 def _plain_dtype(code: str, *_: object) -> np.dtype:
-    """In place of ``numpy.dtype``: number kinds, and no copy that the file
+    """Stand in for ``numpy.dtype``: number kinds, and no copy that the file
     can give other flags (numpy's shared ones ignore what is set on them)."""
     found = np.dtype(code) if isinstance(code, str) else None
     if found is None or found.kind not in 'biufc' or found is not np.dtype(found.char):
@@ -168,7 +168,7 @@ def _plain_dtype(code: str, *_: object) -> np.dtype:
 
 
 def _statistics_method(owner: type, name: str) -> Callable:
-    """In place of the ``getattr`` by which log buffers name their methods."""
+    """Stand in for the ``getattr`` by which log buffers name their methods."""
     if owner is not HistoryBuffer or name.startswith('_') or name not in vars(owner):
         owner = getattr(owner, '__name__', type(owner).__name__)
         raise pickle.UnpicklingError(f'GLOBAL {owner}.{name}')
@@ -191,21 +191,21 @@ def without(variable: str) -> Iterator[None]:
 
 
 def _is_of_the_system(error: Exception) -> bool:
-    """Whether the file is not to blame: the system, or the device."""
+    """Tell whether the file is not to blame: the system, or the device."""
     if isinstance(error, OSError):  # a changed offset is EINVAL, or has no number
         return error.errno not in (None, errno.EINVAL)
     return str(error).startswith('CUDA')
 
 
 def unreadable(path: Path, error: OSError) -> OSError:
-    """The error to raise when the system, not the file, is to blame.
+    """Make the error to raise when the system, not the file, is to blame.
 
     Args:
-        path (Path): Of the file.
+        path (Path): The file.
         error (OSError): What the system said.
 
     Returns:
-        OSError: Of the same kind, in a sentence.
+        OSError: An error of the same kind, in a sentence.
     """
     reason = error.strerror or error
     return type(error)(
@@ -224,7 +224,7 @@ def _damaged(path: Path, reason: str) -> DamagedCheckpointError:
 
 
 def _unsafe_global(message: str) -> str | None:
-    """What the unpickler refused; None if it is not that."""
+    """Read what the unpickler refused; None if it is not that."""
     found = (
         re.search(r'GLOBAL (\S+)', message)
         or re.search(r'unrecognized function (.+?)(?: which|$|\n)', message)
@@ -234,7 +234,7 @@ def _unsafe_global(message: str) -> str | None:
 
 
 def _exists(name: str) -> bool:
-    """Whether there is such a package, or such a thing in a loaded module: a
+    """Tell whether there is such a package, or such a thing in a loaded module: a
     changed byte makes names that nothing has."""
     module, _, attribute = name.rpartition('.')
     if module in sys.modules:

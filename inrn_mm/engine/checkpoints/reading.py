@@ -123,9 +123,9 @@ class WeightFit:
         network (str): Its class's name.
         total (int): Weights that the network has.
         unset (list[str]): Those that kept their old values.
-        reshaped (list[str]): Of these, those given in another shape.
+        reshaped (list[str]): Those of them given in another shape.
         given (int): Weights that were given.
-        unexpected (list[str]): Of these, those without a place.
+        unexpected (list[str]): Those of them without a place.
     """
 
     network: str
@@ -202,7 +202,7 @@ def fit_weights(module: nn.Module, state: dict, optional: tuple[str, ...] = ()) 
 
 
 def plain_state(checkpoint: dict) -> OrderedDict:
-    """The state dict in a checkpoint, without DDP's ``module.`` prefix.
+    """Find the state dict in a checkpoint, without DDP's ``module.`` prefix.
 
     Args:
         checkpoint (dict): A file's content: a state dict, or a dict with one
@@ -230,7 +230,7 @@ def plain_state(checkpoint: dict) -> OrderedDict:
 
 
 def digest_of(state: dict) -> str:
-    """A fingerprint of weights, whatever file they came from.
+    """Compute a fingerprint of weights, whatever file they came from.
 
     Args:
         state (dict): Name to tensor.

@@ -37,11 +37,11 @@ class RestrictedPickle:
         self.__name__ = 'RestrictedPickle'
 
     def load(self, file: BinaryIO, **kwargs) -> Any:
-        """As :func:`pickle.load`.
+        """Load as :func:`pickle.load` does.
 
         Args:
             file (BinaryIO): The file.
-            **kwargs: Of :class:`pickle.Unpickler`.
+            **kwargs: Arguments of :class:`pickle.Unpickler`.
 
         Returns:
             object: Its content.

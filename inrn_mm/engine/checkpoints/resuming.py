@@ -12,7 +12,7 @@ from .reading import load_state
 
 
 def find_last_checkpoint(work_dir: str | Path, allow_pickle: bool = False) -> str | None:
-    """The checkpoint to resume from: the last one that is whole.
+    """Find the checkpoint to resume from: the last one that is whole.
 
     Args:
         work_dir (str | Path): Folder of the interrupted run; it may have been
@@ -49,13 +49,13 @@ def find_last_checkpoint(work_dir: str | Path, allow_pickle: bool = False) -> st
 
 
 def last_saved(work_dir: str | Path) -> str | None:
-    """The newest checkpoint in a work_dir, unopened; None without one."""
+    """Find the newest checkpoint in a work_dir, unopened; None without one."""
     candidates = _candidates(Path(work_dir))
     return str(candidates[0]) if candidates else None
 
 
 def find_unresumable(checkpoint: dict) -> str | None:
-    """What a checkpoint lacks for a training to go on from it.
+    """Find what a checkpoint lacks for a training to go on from it.
 
     Args:
         checkpoint (dict): A file's content.
@@ -71,7 +71,7 @@ def find_unresumable(checkpoint: dict) -> str | None:
 
 
 def _candidates(work_dir: Path) -> list[Path]:
-    """Resumable files, best first: the one that ``last_checkpoint`` names,
+    """List resumable files, best first: the one that ``last_checkpoint`` names,
     then earlier ones (those with a higher number are of another run)."""
     numbered = {
         path: int(path.stem.split('_')[1])
@@ -88,7 +88,7 @@ def _candidates(work_dir: Path) -> list[Path]:
 
 
 def _pointed(pointer: Path) -> Path:
-    """What ``last_checkpoint`` names; nothing that exists if it is damaged."""
+    """Read what ``last_checkpoint`` names; nothing that exists if it is damaged."""
     try:
         return Path(pointer.read_bytes().decode().strip())
     except (FileNotFoundError, UnicodeDecodeError):

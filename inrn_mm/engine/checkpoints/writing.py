@@ -18,7 +18,7 @@ class AtomicBackend(LocalBackend):
 
         Args:
             obj (bytes): What to write.
-            filepath (str | Path): Of the file; its folder is made.
+            filepath (str | Path): The file; its folder is made.
 
         Raises:
             OSError: If it cannot be written; then what was there is as it was.

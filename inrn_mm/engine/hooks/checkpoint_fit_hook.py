@@ -87,7 +87,7 @@ class CheckpointFitHook(Hook):
 
 
 def _check_kind(runner, model: nn.Module, checkpoint: dict, source: str) -> None:
-    """Whether the file is of such a training at all."""
+    """Check that the file is of such a training at all."""
     anew = f'leave --resume out and start from its weights by --cfg-options load_from={source}'
     missing = find_unresumable(checkpoint)
     if missing:
@@ -109,7 +109,7 @@ def _check_kind(runner, model: nn.Module, checkpoint: dict, source: str) -> None
 
 
 def _check_optimizer(runner, checkpoint: dict, source: str) -> None:
-    """Whether optimizer and schedules are those that the file has states of."""
+    """Check that optimizer and schedules are those that the file has states of."""
     wrapper, saver = runner.optim_wrapper, runner.cfg.get('default_hooks', {}).get('checkpoint')
     for part, wanted in (('optimizer', wrapper), ('param_schedulers', runner.param_schedulers)):
         if not wanted or part in checkpoint:
@@ -141,7 +141,7 @@ def _check_optimizer(runner, checkpoint: dict, source: str) -> None:
 
 
 def _compare_groups(saved: list[dict], own: list[dict]) -> str | None:
-    """How the parameter groups differ."""
+    """Tell how the parameter groups differ."""
     sizes = [[len(group['params']) for group in groups] for groups in (saved, own)]
     if sizes[0] != sizes[1]:
         return f'{sum(sizes[0])} parameters in {len(saved)} groups, not {sum(sizes[1])} in ' + (

@@ -63,7 +63,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 self._remove(path)
 
     def _best_paths(self) -> dict[str, str | None]:
-        """Path of the best checkpoint by each indicator."""
+        """Find the path of the best checkpoint by each indicator."""
         if len(self.key_indicators) == 1:
             return dict(only=self.best_ckpt_path)
         return dict(self.best_ckpt_path_dict)

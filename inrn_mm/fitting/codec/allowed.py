@@ -103,12 +103,12 @@ def check_types(net_cfg: dict, source: str | Path) -> type[FittingNet]:
 
 
 def _not_of(asked: set[str], known: set[str] | frozenset[str]) -> str | None:
-    """The first that is not known."""
+    """Find the first that is not known."""
     return min(asked - known, default=None)
 
 
 def _dicts(value: Any) -> list[dict]:
-    """All dicts in a value, however deep."""
+    """List all dicts in a value, however deep."""
     inner = value.values() if isinstance(value, dict) else value
     found = [value] if isinstance(value, dict) else []
     if isinstance(value, (dict, list, tuple)):

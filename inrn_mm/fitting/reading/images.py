@@ -194,7 +194,7 @@ def _head(path: Path) -> bytes:
 
 
 def _coded_bits(head: bytes) -> int:
-    """Bits of a channel that a JPEG 2000 or AVIF file states."""
+    """Read the bits of a channel that a JPEG 2000 or AVIF file states."""
     size = head.find(b'\xff\x4f\xff\x51')  # JPEG 2000: Ssiz of the first component
     if size >= 0:
         return (head[size + 42] & 0x7F) + 1
