@@ -154,7 +154,7 @@ def test_heads_of_shipped_configs(config):
     for each in sets:  # nothing of COCO is here
         each.data_list, each.serialize_data, each._fully_initialized = [], False, True
     found = Findings()
-    check_heads('train', sets, model, {}, found)
+    check_heads('train', sets, model, found)
     assert [f.text for f in found] == []
 
 

@@ -153,16 +153,13 @@ def check_same_labels(sets: Sequence[tuple[str, Sequence[str]]], found: Findings
             )
 
 
-def check_heads(
-    kind: str, datasets: Sequence, model, counts: Mapping[int, int], found: Findings
-) -> None:
+def check_heads(kind: str, datasets: Sequence, model, found: Findings) -> None:
     """Compare the number of classes of the heads with that of the sets.
 
     Args:
         kind (str): 'train', 'val' or 'test'.
         datasets (Sequence[BaseDataset]): The unwrapped sets of a dataloader.
         model (nn.Module): The network.
-        counts (Mapping[int, int]): Label to number of its objects.
         found (Findings): Added to.
     """
     modules = dict(model.named_modules())
@@ -180,19 +177,16 @@ def check_heads(
         things = getattr(module, 'num_things_classes', None)
         if isinstance(things, int):
             allowed |= {things, things + module.num_stuff_classes}
-    images = any('gt_label' in d.get_data_info(0) for d in datasets if len(d))
     for name, module in modules.items():
         heads = getattr(module, 'num_classes', None)
         if not _has_classes(name, module) or heads in (allowed | {len(classes)}):
             continue
-        most = max(counts, default=-1)
         text = (
             f'{name} has num_classes={heads}, but the {kind} dataset has {len(classes)} '
             f'classes ({few(classes)})'
         )
         cure = 'set num_classes of the heads or metainfo.classes of the datasets'
-        # a classifier learns the labels that there are, whatever their names
-        found.add('warning' if images and most < heads else 'fatal', text, cure)
+        found.add('fatal', text, cure)
 
 
 def _has_classes(name: str, module) -> bool:

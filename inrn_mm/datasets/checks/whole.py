@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from mmengine.registry import METRICS, MODELS
@@ -147,9 +146,8 @@ def _check_model(cfg, sets: list[CheckedSet], found: Findings) -> None:
         return
     for kind in dict.fromkeys(c.kind for c in sets):
         loaded = [c for c in sets if c.kind == kind and c.dataset]
-        counts = sum((count_labels(c.records) for c in loaded), Counter())
         datasets = [c.dataset for c in loaded]
-        check_heads(kind, datasets, network, counts, found)
+        check_heads(kind, datasets, network, found)
 
 
 def _check_splits(sets: list[CheckedSet], found: Findings) -> None:

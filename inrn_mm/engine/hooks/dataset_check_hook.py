@@ -60,7 +60,7 @@ class DatasetCheckHook(Hook):
             datasets = list(leaf_datasets(loader.dataset))
             names += [(f'{kind}_dataloader.dataset ({_file(d)})', label_names(d)) for d in datasets]
             counts = _check_sets(runner, kind, datasets, found)
-            check_heads(kind, datasets, runner.model, counts, found)
+            check_heads(kind, datasets, runner.model, found)
             check_absent(kind, datasets, counts, found)
             evaluator = getattr(loop, 'evaluator', None)
             # one of several sets has its own metric for each of them
