@@ -20,6 +20,7 @@ from inrn_mm.fitting.settings import begun, clear, need_free, settings_of, write
 from inrn_mm.fitting.signal import Signal
 
 from .fit_comparison import choose_boxes, draw_grid, fit_once, load_target
+from .markdown_table import markdown_table
 
 FITTED = 'fit'  # folder of the fit
 PICTURES = ('result.png', 'grid.png', METRICS)
@@ -198,14 +199,11 @@ def markdown(found: dict[str, dict]) -> str:
     """
     titles = dict(psnr='PSNR (dB)', ssim='SSIM', ms_ssim='MS-SSIM')
     keys = [key for key in titles if key in next(iter(found.values()))]
-    lines = [
-        '| | ' + ' | '.join(titles[key] for key in keys) + ' |',
-        '|' + '---|' * (len(keys) + 1),
+    rows = [
+        [name, *(f'{figures[key]:.2f}' if key == 'psnr' else f'{figures[key]:.4f}' for key in keys)]
+        for name, figures in found.items()
     ]
-    for name, figures in found.items():
-        cells = [f'{figures[key]:.2f}' if key == 'psnr' else f'{figures[key]:.4f}' for key in keys]
-        lines.append(f'| {name} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
+    return markdown_table(['', *(titles[key] for key in keys)], rows)
 
 
 def _begin(job: FitJob, out: Path, products: Sequence[str], **more) -> None:

@@ -19,6 +19,8 @@ from inrn_mm.fitting.settings import begun, settings_of
 from inrn_mm.fitting.signal import Signal, load_signal
 from inrn_mm.utils.whole_file import whole_file
 
+from .markdown_table import markdown_table
+
 # Title, key, and how a figure is shown.
 COLUMNS = (
     ('parameters', 'parameters', '{:,}'),
@@ -106,10 +108,7 @@ def markdown(rows: Sequence[dict]) -> str:
         str: Table, and below it what was fitted on which machine.
     """
     columns = [c for c in COLUMNS if any(c[1] in row for row in rows)]
-    lines = [
-        '| method | ' + ' | '.join(title for title, *_ in columns) + ' |',
-        '|' + '---|' * (len(columns) + 1),
-    ]
+    cells_of = []
     best = {
         key: max(row.get(key) or 0 for row in rows) for key in ('psnr_before_compression', 'psnr')
     }
@@ -120,10 +119,11 @@ def markdown(rows: Sequence[dict]) -> str:
             text = '-' if value is None else form.format(value)
             bold = value is not None and best.get(key) == value
             cells.append(f'**{text}**' if bold else text)
-        lines.append('| ' + ' | '.join(cells) + ' |')
+        cells_of.append(cells)
     shape = rows[0]['shape']
     machines = '; '.join(dict.fromkeys(row['machine'] for row in rows))
-    lines += [
+    lines = [
+        markdown_table(['method', *(title for title, *_ in columns)], cells_of),
         '',
         f'{shape[0]} frame(s) of {shape[2]} x {shape[1]}. PSNR and SSIM '
         'are means over the frames, of pixels rounded to their levels; the '

@@ -14,6 +14,7 @@ from inrn_mm.fitting.signal import Signal
 from inrn_mm.utils.whole_file import whole_file
 
 from .fit_comparison import fit_once, load_target
+from .markdown_table import markdown_table
 from .reference_codecs import check_plain, jpeg_points, video_points
 
 KEYS = ('codec', 'setting', 'bytes', 'bits_per_pixel', 'psnr', 'ssim', 'ms_ssim', 'encode_seconds')
@@ -132,12 +133,8 @@ def psnr_at(points: Sequence[dict], rate: float) -> float | None:
 def summary(points: Sequence[dict]) -> str:
     """Write the fits' points as a Markdown table, beside the codecs at that rate."""
     others = dict.fromkeys(p['codec'] for p in points if 'encode_seconds' not in p)
-    lines = [
-        '| file | bits per pixel | PSNR (dB) | '
-        + ' | '.join(f'{name} at this rate' for name in others)
-        + ' |',
-        '|' + '---|' * (3 + len(others)),
-    ]
+    titles = ['file', 'bits per pixel', 'PSNR (dB)', *(f'{name} at this rate' for name in others)]
+    rows = []
     fits = [point for point in points if 'encode_seconds' in point]
     for point in frontier(fits):
         rate = point['bits_per_pixel']
@@ -145,5 +142,5 @@ def summary(points: Sequence[dict]) -> str:
         for name in others:
             value = psnr_at([p for p in points if p['codec'] == name], rate)
             cells.append('-' if value is None else f'{value:.2f}')
-        lines.append('| ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
+        rows.append(cells)
+    return markdown_table(titles, rows)

@@ -9,6 +9,7 @@ from statistics import mean, median, stdev
 
 from inrn_mm.utils.logs import read_scalars
 
+from .markdown_table import markdown_table
 from .training_runs import RECORD
 
 
@@ -131,7 +132,7 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
         'memory (MB)',
         'loss parameters',
     ]
-    lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
+    cells_of = []
     for row in rows:
         cells = [row['method'], str(len(row['seeds']))]
         if compared:
@@ -151,11 +152,12 @@ def markdown(rows: Sequence[dict], runs: Sequence[dict]) -> str:
             f'{row["memory"]:.0f}',
             '-' if params is None else f'{params:,}',
         ]
-        lines.append('| ' + ' | '.join(cells) + ' |')
+        cells_of.append(cells)
     memory = ', '.join(sorted({run['memory_of'] for run in runs}))
     machines = '; '.join(sorted({run['machine'] for run in runs}))
     options = ' '.join(dict.fromkeys(o for run in runs for o in run['options'])) or 'none'
-    lines += [
+    lines = [
+        markdown_table(head, cells_of),
         '',
         'Mean ± standard deviation of the sample over the seeds (gain over '
         'the baseline). A metric is that of the last evaluation, a loss the '
