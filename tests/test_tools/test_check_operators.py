@@ -93,6 +93,10 @@ def test_errors_are_told_apart():
     assert explain(ModuleNotFoundError("No module named 'lap'")) == ('package', 'lap')
     missing = RuntimeError('transformers is not installed, please install it by: pip ...')
     assert explain(missing) == ('package', 'transformers')
+    missing = ImportError('Please install Detectron2 first')
+    assert explain(missing) == ('package', 'detectron2')
+    missing = ImportError('it needs timm, please install it by `pip install "timm"`.')
+    assert explain(missing) == ('package', 'timm')
     assert explain(ValueError('a\n b')) == ('error', 'ValueError: a b')
 
 

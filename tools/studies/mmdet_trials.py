@@ -17,16 +17,17 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
+from torch.distributed import HashStore, init_process_group
 
 from inrn_mm.ops import find_operators
 from tools.studies.mmdet_folders import find_folders, find_root
-from tools.studies.mmdet_inputs import make_batch, make_inputs
+from tools.studies.mmdet_inputs import find_values, make_batch, make_inputs
 
 # What can do with less is 128 pixels high and wide.
-SIZES = {'clrnet': (320, 800), 'reid': (256, 128), 'ssd': (300, 300)}
+SIZES = {'clrnet': (320, 800), 'ddod': (384, 384), 'reid': (256, 128), 'ssd': (300, 300)}
 
 # Boxes that are kept: mask heads take most of the time.
-LIMITS = dict(max_per_img=20, nms_pre=100, nms_post=100, num_queries=100)
+LIMITS = dict(max_per_img=20, num_proposals=20, nms_pre=100, nms_post=100, num_queries=100)
 
 
 def shrink(cfg: Config) -> None:
@@ -38,8 +39,10 @@ def shrink(cfg: Config) -> None:
     for key, value in list(cfg.items()):
         if key == 'init_cfg' and isinstance(value, dict) and 'checkpoint' in value:
             cfg[key] = None
-        elif key in ('pretrained', 'teacher_ckpt', 'batch_augments') and value:
+        elif key in ('pretrained', 'checkpoint', 'teacher_ckpt', 'batch_augments') and value:
             cfg[key] = False if value is True else None
+        elif key == 'type' and value == 'SyncBN':
+            cfg[key] = 'BN'  # torch's own wants a GPU in a process group
         elif key == 'depth' and value in (101, 152):
             cfg[key] = 50
         elif key in LIMITS:
@@ -90,7 +93,9 @@ def run_model(cfg: Config, size: tuple[int, int]) -> None:
     from mmdet.registry import MODELS
 
     torch.manual_seed(0)
-    MessageHub.get_current_instance().update_info('iter', 0)  # which losses ask for
+    MessageHub.get_current_instance().update_info_dict(dict(iter=0, epoch=0))  # losses ask
+    if 'MMSyncBN' in find_values(cfg, 'type'):  # asks for one even if it is alone
+        init_process_group('gloo', store=HashStore(), rank=0, world_size=1)
     model = MODELS.build(cfg)
     model.init_weights()
     train, test = make_inputs(cfg, size)
@@ -128,7 +133,12 @@ def explain(error: Exception) -> tuple[str, str]:
     for pattern in (r"operator '(\w+)'", r'(\w+?)(?:_impl)?: implementation for device'):
         if found := re.search(pattern, text):
             return 'operator', found[1]
-    for pattern in (r"No module named '(\w+)", r'(\w+) is not installed', r'install (\w+)'):
+    for pattern in (
+        r"No module named '(\w+)",
+        r'pip install "?(\w+)',
+        r'(\w+) is not installed',
+        r'please install (\w+)',
+    ):
         if found := re.search(pattern, text, re.I):
             return 'package', found[1].lower()
     return 'error', f'{type(error).__name__}: {text}'[:150]
