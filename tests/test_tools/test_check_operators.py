@@ -34,10 +34,10 @@ def test_two_folders(tool, tmp_path, monkeypatch, capsys):
     """One works, one needs a package that no test environment has."""
     record = '--record', tmp_path / 'rows.jsonl'
     page = tmp_path / 'page.md'
-    page.write_text(f'before\n{tool.BEGIN}\nold\n{tool.END}\nafter\n')
-    tool.run('yolof', 'misc', '--out', page, '--jobs', '2', *record)
+    page.write_text(f'before\n{tool.BEGIN}\nstale row\n{tool.END}\nafter\n')
+    tool.run('yolof', 'misc', '--out', page, *record)
     text = page.read_text()
-    assert text.startswith('before\n') and text.endswith('\nafter\n') and 'old' not in text
+    assert text.startswith('before\n') and text.endswith('\nafter\n') and 'stale row' not in text
     rows = [line.strip('| ').split(' | ') for line in text.splitlines() if line.startswith('| ')]
     assert [row[0] for row in rows] == ['folder', 'yolof', 'misc']
     assert rows[1][1:3] == ['yolof_r50-c5_8xb8-1x_coco', 'works'] and 'nms' in rows[1][-1]
@@ -72,6 +72,25 @@ def test_what_works_with_compiled_operators_alone_is_an_error(tool, monkeypatch,
     monkeypatch.setattr(tool, 'run_all', lambda *args: [ours, 'there are none.'])
     tool.run('atss', 'yolo', 'ssd')
     assert 'did not run: there are none.' in capsys.readouterr().out
+
+
+def test_jobs_share_the_folders(tool, monkeypatch, capsys):
+    parts = []
+
+    def run_folders(kind, folders, limit, note):
+        parts.append((kind, folders))
+        for name in folders:
+            note(kind, dict(rows(**{name: 'works'})[name], folder=name))
+        return 'none here' if kind == 'compiled' else ''
+
+    monkeypatch.setattr(tool, 'run_folders', run_folders)
+    tool.run('atss', 'yolo', 'ssd', '--jobs', '2')
+    assert sorted(parts) == sorted(
+        (kind, part) for kind in tool.KINDS for part in (['atss', 'ssd'], ['yolo'])
+    )
+    printed = capsys.readouterr().out
+    assert 'did not run: none here' in printed
+    assert printed.index('| atss') < printed.index('| yolo') < printed.index('| ssd')
 
 
 def test_refusals(tool, monkeypatch, tmp_path, capsys):
