@@ -7,8 +7,8 @@ from pathlib import Path
 
 TEXT = """\
 # Written by `python -m inrn_mm.ops install`; `uninstall` takes it out.
-from .extension import *  # noqa: F403
-from .extension import __getattr__  # noqa: F401
+from inrn_mm.ops.extension import *  # noqa: F403
+from inrn_mm.ops.extension import __getattr__  # noqa: F401
 """
 
 
