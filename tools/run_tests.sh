@@ -15,5 +15,6 @@ fi
 # The nets of the tests are too small for threads to pay, and sums of one
 # thread are the same in every run: a resumed training can be compared exactly.
 export MPLBACKEND=Agg OMP_NUM_THREADS=1
+# Two workers, each with whole files: modules share what they have trained.
 # shellcheck disable=SC2086
-exec bash tools/setup_env.sh ${INRN_SETUP:-} --run -m pytest "$@"
+exec bash tools/setup_env.sh ${INRN_SETUP:-} --run -m pytest -n 2 --dist loadfile "$@"

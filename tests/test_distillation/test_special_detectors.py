@@ -79,7 +79,12 @@ def pisa(cfg):
 
 def distilled(own, other, losses):
     cfg = dict(student=own, teacher=other, allow_random_teacher=True, distill_losses=losses)
-    return MODELS.build(dict(type='KnowledgeDistiller', **cfg)).train()
+    model = MODELS.build(dict(type='KnowledgeDistiller', **cfg)).train()
+    for net in (model.student, model.teacher.net):
+        for name, value in net.named_parameters():
+            if 'level_embed' in name:  # mmdet leaves it as the memory was
+                torch.nn.init.normal_(value)
+    return model
 
 
 def mse(*pairs):
