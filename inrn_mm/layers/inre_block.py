@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..utils.checks import check_number, check_whole
+from ..utils.checks import MOST, check_number, check_whole
 
 
 @MODELS.register_module()
@@ -158,10 +158,11 @@ def _inner_channels(channels: int, compression: float, hidden_channels: int | No
         check_whole('hidden_channels', hidden_channels, least=1)
         return hidden_channels
     check_number('compression', compression, above=0)
-    inner = round(channels / compression)
+    inner = round(min(channels / compression, 2 * MOST))  # a tiny coefficient is no overflow
     if inner < 1:
         raise ValueError(
             f'compression={compression} leaves no channel of '
             f'{channels}; use a coefficient of at most {channels}.'
         )
+    check_whole(f'The inner width that compression={compression} gives', inner)
     return inner

@@ -51,4 +51,5 @@ def check_whole(name: str, value: int, least: int = 0) -> None:
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if whole and least <= value <= MOST:
         return
-    raise ValueError(f'{name} must be a whole number of at least {least}, got {value!r}.')
+    bound = f'at most {MOST}' if whole and value > MOST else f'at least {least}'
+    raise ValueError(f'{name} must be a whole number of {bound}, got {value!r}.')
