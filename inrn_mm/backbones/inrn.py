@@ -9,7 +9,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from ..layers import INReBlock
-from ..utils.checks import check_number, check_whole
+from ..utils.checks import WIDEST, check_number, check_whole
 from .stage import Stage, Stem
 
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -124,7 +124,7 @@ class INRN(BaseModule):
         widths, depths = arch['widths'], arch['depths']
         self.num_stages = len(depths)
         self.out_indices = self._parse_indices(out_indices, self.num_stages)
-        check_whole('in_channels', in_channels, least=1)
+        check_whole('in_channels', in_channels, least=1, most=WIDEST)
         check_number('drop_path_rate', drop_path_rate, least=0, below=1)
         check_whole('frozen_stages', frozen_stages, least=-1)
         if frozen_stages > self.num_stages:
@@ -302,7 +302,7 @@ class INRN(BaseModule):
                 f'{len(widths)} widths and {len(depths)} depths.'
             )
         for width, depth in zip(widths, depths):
-            check_whole('A width of an arch', width, least=2)  # stems halve it
+            check_whole('A width of an arch', width, least=2, most=WIDEST)  # stems halve it
             check_whole('A depth of an arch', depth)
         return arch
 

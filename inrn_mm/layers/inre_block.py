@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..utils.checks import MOST, check_number, check_whole
+from ..utils.checks import WIDEST, check_number, check_whole
 
 
 @MODELS.register_module()
@@ -79,10 +79,10 @@ class INReBlock(BaseModule):
         from mmcv.cnn.bricks import DropPath
 
         out_channels = in_channels if out_channels is None else out_channels
-        check_whole('in_channels', in_channels, least=1)
-        check_whole('out_channels', out_channels, least=1)
+        check_whole('in_channels', in_channels, least=1, most=WIDEST)
+        check_whole('out_channels', out_channels, least=1, most=WIDEST)
         check_number('drop_path_rate', drop_path_rate, least=0, below=1)
-        check_whole('kernel_size', kernel_size, least=1)
+        check_whole('kernel_size', kernel_size, least=1, most=999)
         hidden_channels = _inner_channels(in_channels, compression, hidden_channels)
         kinds = _parse_order(order)
         if kernel_size % 2 == 0:
@@ -155,14 +155,14 @@ def _parse_order(order: str) -> list[str]:
 def _inner_channels(channels: int, compression: float, hidden_channels: int | None) -> int:
     """Count the channels of a block's inner layers."""
     if hidden_channels is not None:
-        check_whole('hidden_channels', hidden_channels, least=1)
+        check_whole('hidden_channels', hidden_channels, least=1, most=WIDEST)
         return hidden_channels
     check_number('compression', compression, above=0)
-    inner = round(min(channels / compression, 2 * MOST))  # a tiny coefficient is no overflow
+    inner = round(min(channels / compression, 2 * WIDEST))  # a tiny coefficient is no overflow
     if inner < 1:
         raise ValueError(
             f'compression={compression} leaves no channel of '
             f'{channels}; use a coefficient of at most {channels}.'
         )
-    check_whole(f'The inner width that compression={compression} gives', inner)
+    check_whole(f'The inner width that compression={compression} gives', inner, most=WIDEST)
     return inner

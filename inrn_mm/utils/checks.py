@@ -4,6 +4,7 @@ import math
 import numbers
 
 MOST = 2**31 - 1  # what torch takes for a size
+WIDEST = 2**20  # channels; more of them overflow the size of a weight
 
 
 def check_number(
@@ -37,19 +38,20 @@ def check_number(
     raise ValueError(f'{name} must be a finite number {wanted}'.strip() + f', got {value!r}.')
 
 
-def check_whole(name: str, value: int, least: int = 0) -> None:
-    """Refuse what is no whole number from a least one on.
+def check_whole(name: str, value: int, least: int = 0, most: int = MOST) -> None:
+    """Refuse what is no whole number within bounds.
 
     Args:
         name (str): Name of the argument.
         value (int): What was given.
         least (int): Smallest value allowed. Defaults to 0.
+        most (int): Largest value allowed. Defaults to the largest size of a tensor.
 
     Raises:
         ValueError: If it is none.
     """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if whole and least <= value <= MOST:
+    if whole and least <= value <= most:
         return
-    bound = f'at most {MOST}' if whole and value > MOST else f'at least {least}'
+    bound = f'at most {most}' if whole and value > most else f'at least {least}'
     raise ValueError(f'{name} must be a whole number of {bound}, got {value!r}.')

@@ -101,6 +101,7 @@ def test_layer_norm_normalises_the_channels_of_each_position():
         (dict(compression=-1), 'compression must be a finite number above 0, got -1'),
         (dict(compression=float('inf')), 'compression must be'),
         (dict(compression=1e-160), 'inner width that compression=1e-160 gives must be .* at most'),
+        (dict(compression=1e-7), 'inner width that compression=1e-07 gives must be .* at most'),
         (dict(compression=5e-324), 'inner width that compression=5e-324 gives must be .* at most'),
         (dict(hidden_channels=0), 'hidden_channels must be .* at least 1, got 0'),
         (dict(out_channels=0), 'out_channels must be .* got 0'),
