@@ -172,17 +172,20 @@ def test_photographs_are_files_of_installed_packages():
 def test_mmdet_reads_boxes_masks_and_crowds(folder):
     pytest.importorskip('mmdet')
     from mmdet.datasets import CocoDataset
+    from mmengine.registry import DefaultScope
 
-    dataset = CocoDataset(
-        data_root=str(folder),
-        ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img='train2017/'),
-        metainfo=dict(classes=SETTINGS.names),
-        pipeline=[
-            dict(type='mmdet.LoadImageFromFile'),
-            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
-        ],
-    )
+    # whatever scope an earlier test has left behind
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = CocoDataset(
+            data_root=str(folder),
+            ann_file='annotations/instances_train2017.json',
+            data_prefix=dict(img='train2017/'),
+            metainfo=dict(classes=SETTINGS.names),
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+            ],
+        )
     assert len(dataset) == SETTINGS.train
     samples = [dataset[i] for i in range(len(dataset))]
     assert any(s['gt_ignore_flags'].any() for s in samples)
