@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,27 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """What a tool or a runner changes in this process, the next test finds as
+    it was, whatever ran before it in this worker."""
+    from mmengine.logging import MessageHub
+    from mmengine.registry import DefaultScope
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    managers = (DefaultScope, MessageHub)
+    environment, schemes = dict(os.environ), dict(CheckpointLoader._schemes)
+    instances = [manager._instance_dict.copy() for manager in managers]
+    yield
+    if dict(os.environ) != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+    CheckpointLoader._schemes = schemes
+    for manager, before in zip(managers, instances, strict=True):
+        manager._instance_dict.clear()
+        manager._instance_dict.update(before)
 
 
 @pytest.fixture(scope='session')
