@@ -172,3 +172,26 @@ def check_names(several: Sequence[BoundLoss]) -> None:
             raise ValueError(
                 f"Two distillation losses are called '{name}'; give one of them another `name`."
             )
+
+
+def require_gradients(several: Sequence[BoundLoss], without_grad: set[Tap]) -> None:
+    """See that losses can teach the layers that they compare.
+
+    mmdet's and mmpretrain's blocks with ``with_cp=True`` run without
+    autograd, and again in the backward pass.
+
+    Args:
+        several (Sequence[BoundLoss]): Losses.
+        without_grad (set[Tap]): Layers that ran without autograd.
+
+    Raises:
+        ValueError: If one of theirs did.
+    """
+    lost = without_grad.intersection(s for bound in several for s, _ in bound.taps)
+    if lost:
+        raise ValueError(
+            f"The student's layer '{min(map(str, lost))}' runs without "
+            'autograd, so that no loss can teach it: it is under torch.no_grad '
+            'or in a block with activation checkpointing; compare the end of '
+            'its stage, or set with_cp=False there.'
+        )

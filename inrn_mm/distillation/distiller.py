@@ -1,18 +1,19 @@
 """The distillation wrapper."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .bound import BoundLoss, check_names
+from ..utils.checks import check_number
+from .bound import BoundLoss, check_names, require_gradients
 from .configs import model_config, teacher_configs
-from .gradient_ratios import gradient_ratios
+from .gradient_ratios import compare_gradients, log_name
 from .layouts import Size
+from .methods import choose_losses
 from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
 from .proposals import PROPOSALS
 from .recorder import Features, Recorder
@@ -25,7 +26,7 @@ from .view import StudentView
 class KnowledgeDistiller(StudentView):
     r"""Trains any student under any teacher (paper, Sec. 2.3, Eq. 3 and 4).
 
-    .. math:: L = L_{task} + \sum_k w_k L_k
+    .. math:: L = w L_{task} + \sum_k w_k L_k
 
     The task loss is whatever the student computes; each distillation loss
     compares layers of the student with layers of the teacher.
@@ -50,7 +51,12 @@ class KnowledgeDistiller(StudentView):
             Defaults to None, for losses with ``teacher='self'`` only.
         teacher_checkpoint (str, optional): Path or URL of the teacher's
             weights, read when training begins. Defaults to None.
-        distill_losses (Sequence[dict]): Configs of :class:`DistillLoss`\ es.
+        method (str | dict | Sequence, optional): What is compared, by name, as
+            ``'pkd'``; see :func:`choose_losses`. Defaults to None.
+        distill_losses (Sequence[dict]): Configs of :class:`DistillLoss`\ es,
+            beside those of the method. Defaults to none.
+        task_weight (float, optional): Weight of all of the student's own
+            losses. Defaults to None, that of the method, which is 1 for most.
         teacher_options (dict, optional): How the teacher's forward is made
             faster, arguments of :class:`Acceleration`: ``fold_bn``,
             ``channels_last``, ``dtype``, ``compile``. Of several teachers,
@@ -76,6 +82,8 @@ class KnowledgeDistiller(StudentView):
         teachers (dict[str, FrozenTeacher]): The teachers, by name.
         distill_losses (nn.ModuleList): The losses.
         bound (list[BoundLoss]): The losses with the layers they compare.
+        chosen (dict): What the method chose: ``distill_losses`` and, where
+            it has one, ``task_weight``.
 
     Raises:
         ValueError: If a layer or a teacher does not exist, layers cannot be
@@ -88,12 +96,12 @@ class KnowledgeDistiller(StudentView):
         ...     student='mmdet::retinanet/retinanet_r18_fpn_1x_coco.py',
         ...     teacher='mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
         ...     teacher_checkpoint='retinanet_r50.pth',
-        ...     distill_losses=[
-        ...         dict(type='StageMSELoss', pairs=[(2, 2), (3, 3)])
-        ...     ])
+        ...     method='pkd')
     """
 
     ratio_interval: int
+    task_weight: float
+    chosen: dict[str, Any]
     teachers: dict[str, FrozenTeacher]
     bound: list[BoundLoss]
     _clone: list[Tap]
@@ -104,7 +112,9 @@ class KnowledgeDistiller(StudentView):
         student: str | dict,
         teacher: str | dict | None = None,
         teacher_checkpoint: str | None = None,
+        method: str | dict | Sequence | None = None,
         distill_losses: Sequence[dict] = (),
+        task_weight: float | None = None,
         teacher_options: dict | None = None,
         allow_random_teacher: bool = False,
         allow_pickle: bool = False,
@@ -135,9 +145,14 @@ class KnowledgeDistiller(StudentView):
             )
             for name, cfg in teacher_configs(teacher, teacher_checkpoint).items()
         }
+        self.chosen = choose_losses(method, self.student, self._nets) if method else {}
+        weight = self.chosen.get('task_weight', 1.0) if task_weight is None else task_weight
+        check_number('task_weight', weight, least=0)
+        self.task_weight = weight
+        losses = [*self.chosen.get('distill_losses', ()), *distill_losses]
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
-            self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in distill_losses)
+            self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in losses)
             self._bind(probe_size)
 
     @property
@@ -145,10 +160,13 @@ class KnowledgeDistiller(StudentView):
         """The first teacher."""
         return next(iter(self.teachers.values()))
 
+    @property
+    def _nets(self) -> dict[str, nn.Module]:
+        return {name: teacher.net for name, teacher in self.teachers.items()}
+
     def _bind(self, probe_size: Size) -> None:
         """Find the layers of all losses and make their connectors."""
-        nets = {name: teacher.net for name, teacher in self.teachers.items()}
-        self.bound = [BoundLoss(loss, self.student, nets) for loss in self.distill_losses]
+        self.bound = [BoundLoss(loss, self.student, self._nets) for loss in self.distill_losses]
         check_names(self.bound)
         taps = _taps(bound.student_taps for bound in self.bound)
         sizes = [probe_size, *named_sizes(self.student), *USUAL_SIZES]
@@ -204,11 +222,11 @@ class KnowledgeDistiller(StudentView):
         active = [bound for bound in self.bound if any(weights[bound])]
         features = self._teacher_features(active, inputs, data_samples)
         with self._recorder(active) as recorder:
-            losses = dict(self.student(inputs, data_samples, mode='loss'))
+            losses = _weighted(self.student(inputs, data_samples, mode='loss'), self.task_weight)
         student = recorder.features
         student.size = tuple(inputs.shape[-2:])
         if torch.is_grad_enabled():
-            self._require_gradients(active, recorder)
+            require_gradients(active, recorder.without_grad)
         features.update(self._teacher_features(active, inputs, data_samples, student))
         features['self'] = student.detach()
 
@@ -223,9 +241,12 @@ class KnowledgeDistiller(StudentView):
             for name, weight, term in zip(bound.names, weights[bound], terms[bound]):
                 losses[f'loss_{name}'] = weight * term
                 if not bound.loss.unweighted:
-                    losses[_quiet('raw', name)] = term.detach()
+                    losses[log_name('raw', name)] = term.detach()
         if task is not None:
-            losses.update(self._gradient_ratios(active, losses, student, task))
+            ratios = compare_gradients(active, losses, student, task)
+            losses.update(ratios or {})
+            if ratios is None:
+                self.ratio_interval = 0
         return losses
 
     def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
@@ -242,47 +263,6 @@ class KnowledgeDistiller(StudentView):
             and torch.is_grad_enabled()
             and MessageHub.get_current_instance().get_info('iter', 1) % self.ratio_interval == 0
         )
-
-    @staticmethod
-    def _require_gradients(active: Sequence[BoundLoss], recorder: Recorder) -> None:
-        """See that the losses can teach the layers that they compare.
-
-        mmdet's and mmpretrain's blocks with ``with_cp=True`` run without
-        autograd, and again in the backward pass.
-        """
-        lost = recorder.without_grad.intersection(s for bound in active for s, _ in bound.taps)
-        if lost:
-            raise ValueError(
-                f"The student's layer '{min(map(str, lost))}' runs without "
-                'autograd, so that no loss can teach it: it is under torch.no_grad '
-                'or in a block with activation checkpointing; compare the end of '
-                'its stage, or set with_cp=False there.'
-            )
-
-    def _gradient_ratios(
-        self, active: Sequence[BoundLoss], losses: dict, student: Features, task: Tensor
-    ) -> dict[str, Tensor]:
-        """Compute the ratios; none where the student's graph does not allow it."""
-        compared = {
-            _quiet('grad_ratio', name): (losses[f'loss_{name}'], student[tap][0])
-            for bound in active
-            for name, (tap, _) in zip(bound.names, bound.taps)
-        }
-        try:
-            return gradient_ratios(compared, task)
-        except RuntimeError as error:
-            # reentrant checkpointing refuses torch.autograd.grad
-            if 'checkpoint' not in str(error).lower():
-                raise
-            self.ratio_interval = 0
-            print_log(
-                'The ratios of gradients are not logged: the student '
-                "recomputes activations in torch's reentrant way "
-                '(with_cp=True), which does not allow them.',
-                'current',
-                logging.WARNING,
-            )
-            return {}
 
     def _teacher_features(
         self,
@@ -345,6 +325,15 @@ def _taps(several: Iterable[Sequence[Tap]]) -> list[Tap]:
     return [tap for taps in several for tap in taps]
 
 
-def _quiet(prefix: str, name: str) -> str:
-    """Make a name that is logged but not added to the total loss."""
-    return f'{prefix}_{name}'.replace('loss', 'l.')
+def _weighted(losses: dict, weight: float) -> dict:
+    """Weight losses, and leave what is only logged (accuracies)."""
+    if weight == 1:
+        return dict(losses)
+    return {
+        name: value
+        if 'loss' not in name
+        else [weight * x for x in value]
+        if isinstance(value, (list, tuple))
+        else weight * value
+        for name, value in losses.items()
+    }

@@ -1,7 +1,14 @@
 """How strong the gradient of each distillation loss is, beside the task's."""
 
+import logging
+from collections.abc import Sequence
+
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
+
+from .bound import BoundLoss
+from .recorder import Features
 
 # Training in float16 scales its loss, and so does this: gradients at float16
 # features would be too small for their type. The ratios do not depend on it.
@@ -45,3 +52,48 @@ def _norms(loss: Tensor, features: list) -> list:
         x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float().norm()
         for x in features
     ]
+
+
+def compare_gradients(
+    active: Sequence[BoundLoss], losses: dict[str, Tensor], student: Features, task: Tensor
+) -> dict[str, Tensor] | None:
+    """Compute the ratios of all losses.
+
+    Args:
+        active (Sequence[BoundLoss]): The losses that are not idle.
+        losses (dict[str, Tensor]): Their weighted terms, ``loss_{name}``.
+        student (Features): The student's features.
+        task (Tensor): The student's own loss, a scalar.
+
+    Returns:
+        dict[str, Tensor] | None: By their names in the log; None where the
+        student's graph does not allow it.
+    """
+    compared = {
+        log_name('grad_ratio', name): (losses[f'loss_{name}'], student[tap][0])
+        for bound in active
+        for name, (tap, _) in zip(bound.names, bound.taps)
+    }
+    try:
+        return gradient_ratios(compared, task)
+    except RuntimeError as error:
+        # reentrant checkpointing refuses torch.autograd.grad
+        if 'checkpoint' not in str(error).lower():
+            raise
+        print_log(
+            'The ratios of gradients are not logged: the student recomputes activations in '
+            "torch's reentrant way (with_cp=True), which does not allow them.",
+            'current',
+            logging.WARNING,
+        )
+        return None
+
+
+def log_name(prefix: str, name: str) -> str:
+    """Make a name that is logged but not added to the total loss.
+
+    Args:
+        prefix (str): What is logged.
+        name (str): Of the loss and its layer.
+    """
+    return f'{prefix}_{name}'.replace('loss', 'l.')

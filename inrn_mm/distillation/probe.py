@@ -1,6 +1,7 @@
 """Running a network once on a blank image, to see what its layers give."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
@@ -103,8 +104,6 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: lis
     Raises:
         TapError: If a tap is not reached, with the cause.
     """
-    training = {module: module.training for module in net.modules()}
-    nn.Module.train(net, False)
     failure = None
     recorder = Recorder(net, taps, grids=[name for name, _ in net.named_modules() if name])
 
@@ -119,7 +118,7 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: lis
         if name not in tapped and '' not in tapped
     ]
     try:
-        with torch.random.fork_rng(devices=[]), recorder:
+        with evaluating(net), recorder:
             run(net, inputs, data_samples)
     except TapError:
         raise
@@ -128,8 +127,6 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: lis
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in training.items():
-            module.training = mode
     silent = [str(tap) for tap in taps if not recorder.features[tap]]
     if silent:
         cause = f': it ends in {type(failure).__name__} ({failure})' if failure else ''
@@ -141,6 +138,58 @@ def probe(net: nn.Module, taps: Sequence[Tap], inputs: Tensor, data_samples: lis
     return Probe(
         net, inputs.shape[1], recorder.features, dict(recorder.counts), recorder.overwritten()
     )
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode for a while, and leave the random state.
+
+    Args:
+        net (nn.Module): The network; the modes of its modules come back.
+    """
+    training = {module: module.training for module in net.modules()}
+    nn.Module.train(net, False)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+@torch.no_grad()
+def count_items(net: nn.Module, path: str, sizes: Iterable[Size], channels: Iterable[int]) -> int:
+    """Count the tensors that a module of a network gives.
+
+    Args:
+        net (nn.Module): The network.
+        path (str): Path of the module.
+        sizes (Iterable[tuple[int, int]]): Heights and widths to try.
+        channels (Iterable[int]): Numbers of channels to try.
+
+    Returns:
+        int: How many there are; 1 for a tensor that is no item of a tuple, 0
+        if no image leads to the module.
+    """
+    counts: list[int] = []
+
+    def count(_, args, out) -> None:
+        counts.append(len(out) if isinstance(out, (tuple, list)) else 1)
+        raise ForwardStopped
+
+    like = next(iter(net.parameters()), torch.zeros(()))
+    channels = list(dict.fromkeys(channels))
+    handle = net.get_submodule(path).register_forward_hook(count)
+    try:
+        for size in dict.fromkeys(sizes):
+            for number in channels:
+                with evaluating(net), suppress(Exception):  # heads may not take a blank image
+                    run(net, like.new_zeros(1, number, *size), blank_samples(size))
+                if counts:
+                    return counts[0]
+    finally:
+        handle.remove()
+    return 0
 
 
 class TapUnreached(TapError):

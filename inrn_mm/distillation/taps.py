@@ -76,19 +76,12 @@ class Tap:
 
     @classmethod
     def _parse_stage(cls, stage: int, model: nn.Module) -> 'Tap':
-        backbone, path = getattr(model, 'backbone', None), 'backbone'
-        if backbone is None:
-            backbone, path = model, ''  # it may be one itself
-        # A ResNet names the modules of its stages: the forward can end there.
+        backbone, path = _backbone(model)
         layers = getattr(backbone, 'res_layers', None)
-        indices = getattr(backbone, 'out_indices', None)
-        if layers is not None:
-            stages = list(range(len(layers)))
-        elif indices is not None:
-            stages = [indices] if isinstance(indices, int) else list(indices)
-        elif path:
+        stages = list_stages(model)
+        if stages is None and path:
             return cls(path, index=stage)
-        else:
+        if stages is None:
             raise TapError(
                 f'{type(model).__name__} has no backbone, so stage {stage} '
                 'means nothing; name a module path instead.'
@@ -139,3 +132,29 @@ class Tap:
             )
             raise TapError(f"The layer '{self}' gives {what}.")
         return value
+
+
+def list_stages(model: nn.Module) -> list[int] | None:
+    """List the stages that a network's backbone gives.
+
+    Args:
+        model (nn.Module): The network, or a backbone.
+
+    Returns:
+        list[int] | None: Their numbers; None where the backbone does not say.
+    """
+    backbone, _ = _backbone(model)
+    # A ResNet names the modules of its stages: the forward can end there.
+    layers = getattr(backbone, 'res_layers', None)
+    if layers is not None:
+        return list(range(len(layers)))
+    indices = getattr(backbone, 'out_indices', None)
+    if indices is None:
+        return None
+    return [indices] if isinstance(indices, int) else list(indices)
+
+
+def _backbone(model: nn.Module) -> tuple[nn.Module, str]:
+    """Find the backbone and its path; a network without one may be one itself."""
+    backbone = getattr(model, 'backbone', None)
+    return (model, '') if backbone is None else (backbone, 'backbone')

@@ -1,0 +1,9 @@
+"""Distillation methods by name, one file each."""
+
+from . import at, crd, cwd, dist, dkd, fgd, fitnet, inrn, kd, mgd, ofd, pkd, review
+from .choice import choose_losses
+from .networks import Network, Place
+from .pairing import Unpaired
+from .registry import METHODS
+
+__all__ = ['METHODS', 'Network', 'Place', 'Unpaired', 'choose_losses']
