@@ -29,6 +29,8 @@ class BoundLoss:
             of each pair.
         names (list[str]): Name of each pair in the log.
         label_tap (Tap, optional): Layer of the student that gets the labels.
+        shapes (list[tuple[torch.Size, torch.Size]]): Of the features of each
+            pair, as probed by :meth:`build`.
 
     Raises:
         ValueError: If there is no such teacher or layer, or the layers
@@ -50,6 +52,7 @@ class BoundLoss:
         self.names = [
             f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s) for s, _ in loss.pairs
         ]
+        self.shapes: list[tuple] = []
         self._layouts: list[tuple[Layout, ...]] = []
 
     def _choose_teacher(self, names: list[str]) -> str:
@@ -107,7 +110,9 @@ class BoundLoss:
         calls = self._calls(student.features, teacher.features)
         for features in calls:
             self.loss.check(*([x.shape for x in side] for side in features))
-        self.loss.build(*([x.shape for x in side] for side in calls[0]))
+        shapes = [[x.shape for x in side] for side in calls[0]]
+        self.shapes = list(zip(*shapes))
+        self.loss.build(*shapes)
 
     def terms(
         self, student: Features, teacher: Features, data_samples: list | dict | None

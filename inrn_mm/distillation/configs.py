@@ -4,6 +4,7 @@ import difflib
 from typing import Any
 
 from mmengine.config import ConfigDict
+from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 
 from ..engine.run_config import read_config
@@ -82,3 +83,22 @@ def model_config(model: str | dict) -> dict:
     if scope is not None:
         cfg.setdefault('_scope_', getattr(scope, 'scope_name', scope))
     return cfg
+
+
+def published_weights(model: str | dict) -> str | None:
+    """Look up the weights that a package publishes for one of its configs.
+
+    Args:
+        model (str | dict): A model config, or its name, see
+            :func:`model_config`.
+
+    Returns:
+        str | None: Their URL, of the package's metafiles; None for other
+        models and where these name none.
+    """
+    if not isinstance(model, str) or '::' not in model:
+        return None
+    try:
+        return get_config(model, pretrained=True).get('model_path')
+    except (AssertionError, OSError):  # of mmengine, where there are no weights or no metafile
+        return None

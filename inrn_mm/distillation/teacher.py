@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..engine.checkpoints.reading import digest_of, load_state, load_weights
 from .acceleration import Acceleration
-from .configs import model_config
+from .configs import model_config, published_weights
 from .inputs import InputAdapter, SizeAdapter
 from .layouts import Size
 from .probe import USUAL_SIZES, Probe, TapUnreached, named_sizes, needed_divisor, probe_blank, run
@@ -34,8 +34,9 @@ class FrozenTeacher:
         model (str | dict): Config of the network, see :func:`model_config`.
         student_inputs (nn.Module): The student's data preprocessor, which
             makes the images.
-        checkpoint (str, optional): Path or URL of its weights.
-            Defaults to None.
+        checkpoint (str, optional): Path or URL of its weights. Defaults to
+            None, those that its package publishes for the config, if
+            ``model`` is the name of one.
         data_preprocessor (dict, optional): For a network that names none of
             its own, or is no ``BaseModel`` and so has none. Defaults to None,
             the student's images as they are.
@@ -65,6 +66,7 @@ class FrozenTeacher:
         allow_pickle: bool = False,
         options: dict | None = None,
     ) -> None:
+        self.model = model
         self.checkpoint = checkpoint
         self.allow_random = allow_random
         self.allow_pickle = allow_pickle
@@ -100,6 +102,8 @@ class FrozenTeacher:
         Raises:
             ValueError: If there is no checkpoint and random weights were not
                 asked for, or the checkpoint is of another network.
+            ConnectionError: If published weights cannot be downloaded; with
+                their URL and where to put the file.
         """
         if not self.loaded:
             self._read()
@@ -109,18 +113,27 @@ class FrozenTeacher:
             self.place = place
 
     def _read(self) -> None:
+        if self.checkpoint is None and not self.allow_random:
+            self.checkpoint = published_weights(self.model)
         if self.checkpoint is not None:
             state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
-            load_weights(self.net, state, source=self.checkpoint)
-            self.digest = digest_of(self.net.state_dict())
+            unset = load_weights(self.net, state, source=self.checkpoint)
+            own = self.net.state_dict()
+            print_log(
+                f'The teacher {type(self.net).__name__} has {len(own) - len(unset)} of its '
+                f'{len(own)} weights from {self.checkpoint}.',
+                'current',
+            )
+            self.digest = digest_of(own)
         elif self.allow_random:
             print_log(
                 'The teacher has no checkpoint: its weights are random.', 'current', logging.WARNING
             )
         else:
             raise ValueError(
-                'The teacher has no weights: set teacher_checkpoint to a file '
-                'or URL (or allow_random_teacher=True to train without).'
+                'The teacher has no weights, and no package publishes any for its config: set '
+                'teacher_checkpoint to a file or URL (or allow_random_teacher=True to train '
+                'without).'
             )
         self.net.eval()
         self.loaded = True

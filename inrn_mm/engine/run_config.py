@@ -11,6 +11,7 @@ from mmengine.hub import get_config
 from ..utils.config_types import is_distiller, type_name
 from .checkpoints.reading import make_loading_safe
 from .devices import check_devices
+from .distilled_config import distil, name_distillation, split_options
 
 HOOKS_ADDED = ('CheckpointFitHook', 'NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -26,7 +27,8 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Args:
         args (Namespace): With ``config``, ``work_dir``, ``cfg_options``,
-            ``launcher`` and ``allow_pickle``.
+            ``launcher`` and ``allow_pickle``; also ``teacher`` and ``method``,
+            see :func:`distil`.
 
     Returns:
         Config: Ready for a runner. ``work_dir`` is, in this order, the
@@ -38,7 +40,10 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     check_devices()
     make_loading_safe(args.allow_pickle)
-    cfg = read_config(args.config, args.cfg_options)
+    options, distiller_options = split_options(args)
+    cfg = read_config(args.config, options)
+    distil(cfg, args)
+    change_config(cfg, args.config, distiller_options)
     cfg.launcher = args.launcher
     if args.allow_pickle and is_distiller(cfg.get('model')):
         cfg.model.allow_pickle = True  # of the teacher's checkpoint
@@ -46,7 +51,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         name = osp.splitext(osp.basename(args.config))[0]
-        cfg.work_dir = osp.join('work_dirs', name)
+        cfg.work_dir = osp.join('work_dirs', name_distillation(name, args))
     for name in LOADERS:
         # torch refuses persistent_workers without workers, as left behind by
         # --cfg-options train_dataloader.num_workers=0
@@ -94,16 +99,29 @@ def read_config(name: str, options: dict | None = None) -> Config:
                 f'below its .mim/configs.'
             ) from error
         raise ValueError(f'The config {name} cannot be read: {_reason(error)}') from error
-    options = options or {}
+    change_config(cfg, name, options or {})
+    check_sections(cfg, name)
+    return cfg
+
+
+def change_config(cfg: Config, name: str, options: dict) -> None:
+    """Change entries of a config.
+
+    Args:
+        cfg (Config): Changed in place.
+        name (str): Where it is from, named in errors.
+        options (dict): Keys with dots, and values.
+
+    Raises:
+        ValueError: If they do not fit it.
+    """
     try:
         cfg.merge_from_dict(options)
     except Exception as error:  # any, of options that do not fit the config
         raise ValueError(
-            f'--cfg-options {_assignments(options or {})} do not fit '
+            f'--cfg-options {_assignments(options)} do not fit '
             f'{name} ({type(error).__name__}: {error}).'
         ) from error
-    check_sections(cfg, name)
-    return cfg
 
 
 def check_sections(cfg: Config, source: str) -> None:

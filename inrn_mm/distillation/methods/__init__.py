@@ -1,6 +1,6 @@
 """Distillation methods by name, one file each."""
 
-from . import at, crd, cwd, dist, dkd, fgd, fitnet, inrn, kd, mgd, ofd, pkd, review
+from . import at, auto, crd, cwd, dist, dkd, fgd, fitnet, inrn, kd, mgd, ofd, pkd, review  # noqa: F401  # their import registers them
 from .choice import choose_losses
 from .networks import Network, Place
 from .pairing import Unpaired

@@ -69,7 +69,7 @@ def _choose(name: str, student: Network, teacher: Network) -> dict:
     try:
         return choose(student, teacher)
     except Unpaired as error:
-        fitting = [other for other in list_methods() if other != name]
+        fitting = [other for other in list_methods() if other not in (name, 'auto')]
         fitting = [other for other in fitting if _fits(other, student, teacher)]
         advice = f'methods that fit both are {", ".join(fitting)}' if fitting else 'no method fits'
         raise ValueError(f"The method '{name}' cannot be taken: {error}; {advice}.") from None

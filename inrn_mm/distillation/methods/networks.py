@@ -7,7 +7,14 @@ from functools import cached_property
 from torch import nn
 
 from ..layouts import Size
-from ..probe import USUAL_SIZES, TapUnreached, count_items, likely_channels, named_sizes, probe_blank
+from ..probe import (
+    USUAL_SIZES,
+    TapUnreached,
+    count_items,
+    likely_channels,
+    named_sizes,
+    probe_blank,
+)
 from ..taps import Layer, Tap, TapError, list_stages
 
 # the larger one tells strides of 64 and 128 apart, which only necks have;
@@ -61,7 +68,10 @@ class Network:
         """``'two-stage'``, ``'dense'``, ``'segmentation'``,
         ``'classification'`` or, without a head, ``'features'``."""
         heads = dict(
-            roi_head='two-stage', bbox_head='dense', decode_head='segmentation', head='classification'
+            roi_head='two-stage',
+            bbox_head='dense',
+            decode_head='segmentation',
+            head='classification',
         )
         found = (task for head, task in heads.items() if getattr(self.net, head, None) is not None)
         return next(found, 'features')
@@ -101,7 +111,7 @@ class Network:
     @property
     def logits(self) -> str | None:
         """The layer of the class logits; None if it is not known."""
-        places = dict({'classification': 'head.fc', 'two-stage': 'roi_head.bbox_head.fc_cls'})
+        places = {'classification': 'head.fc', 'two-stage': 'roi_head.bbox_head.fc_cls'}
         path = places.get(self.task)
         return path if path in dict(self.net.named_modules()) else None
 

@@ -15,11 +15,9 @@ def choose_ofd(student: Network, teacher: Network) -> dict:
     segmentation.
     """
     stages = pair_stages(student, teacher)
-    loss = dict(
-        type='OverhaulLoss',
-        pairs=[(name_input(student, own), name_input(teacher, other)) for own, other in stages],
-        margin_layers=[name_margin(teacher, other) for _, other in stages],
-    )
+    pairs = [(name_input(student, own), name_input(teacher, other)) for own, other in stages]
+    margins = [name_margin(teacher, other) for _, other in stages]
+    loss: dict = dict(type='OverhaulLoss', pairs=pairs, margin_layers=margins)
     if student.task == 'classification':
         loss['weight'] = 1e-3 if student.is_small else 1e-4
     else:

@@ -70,13 +70,16 @@ def pair_embeddings(student: Network, teacher: Network) -> Pairs:
     Raises:
         Unpaired: If one network is no classifier.
     """
-    for network in (student, teacher):
-        if network.embedding is None:
-            raise Unpaired(
-                f'the {network.role} {network.name} is no classifier, whose pooled features '
-                'could be compared'
-            )
-    return [(student.embedding, teacher.embedding)]
+    return [(_embedding(student), _embedding(teacher))]
+
+
+def _embedding(network: Network) -> str:
+    if network.embedding is None:
+        raise Unpaired(
+            f'the {network.role} {network.name} is no classifier, whose pooled features could be '
+            'compared'
+        )
+    return network.embedding
 
 
 def pair_logits(student: Network, teacher: Network, labels: bool = False) -> dict:
@@ -123,7 +126,7 @@ def pair_places(student: Sequence[Place], teacher: Sequence[Place]) -> list[tupl
     Returns:
         list[tuple[Place, Place]]: From shallow to deep.
     """
-    pairs = []
+    pairs: list[tuple[Place, Place]] = []
     for stride, own in _by_stride(student).items():
         others = _by_stride(teacher)
         nearest = min(others, key=lambda other: abs(math.log(other / stride)))
