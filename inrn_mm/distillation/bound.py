@@ -28,9 +28,10 @@ class BoundLoss:
         taps (list[tuple[Tap, Tap]]): Layer of the student and of the teacher
             of each pair.
         names (list[str]): Name of each pair in the log.
-        label_tap (Tap, optional): Layer of the student that gets the labels.
-        shapes (list[tuple[torch.Size, torch.Size]]): Of the features of each
-            pair, as probed by :meth:`build`.
+        context (dict[str, Tap]): Layers of the student whose tensors the loss
+            is given as data samples, by their names there.
+        shapes (list[tuple[torch.Size, torch.Size]]): Shapes of the features of
+            each pair, as probed by :meth:`build`.
 
     Raises:
         ValueError: If there is no such teacher or layer, or the layers
@@ -48,7 +49,9 @@ class BoundLoss:
         self.taps = [(Tap.parse(s, student), Tap.parse(t, net)) for s, t in loss.pairs]
         if not self.of_itself:
             check_same_boxes(sum(self.taps, ()), loss.same_proposals)
-        self.label_tap = Tap.parse(loss.label_layer, student) if loss.label_layer else None
+        self.context = {
+            name: Tap.parse(layer, student) for name, layer in loss.context_layers.items()
+        }
         self.names = [
             f'{loss.name}.' + (f'stage{s}' if isinstance(s, int) else s) for s, _ in loss.pairs
         ]
@@ -113,6 +116,7 @@ class BoundLoss:
         shapes = [[x.shape for x in side] for side in calls[0]]
         self.shapes = list(zip(*shapes))
         self.loss.build(*shapes)
+        self.loss.attach_student(student.net)
 
     def terms(
         self, student: Features, teacher: Features, data_samples: list | dict | None
@@ -127,8 +131,9 @@ class BoundLoss:
         Returns:
             list[Tensor]: A scalar for each pair.
         """
-        if self.label_tap is not None:
-            data_samples = [BaseDataElement(gt_label=x) for x in student[self.label_tap]]
+        if self.context:
+            values = zip(*(student[tap] for tap in self.context.values()))
+            data_samples = [BaseDataElement(**dict(zip(self.context, call))) for call in values]
         calls = self._calls(student, teacher)
         terms = [self.loss(*features, data_samples) for features in calls]
         return [sum(term) / len(term) for term in zip(*terms)]

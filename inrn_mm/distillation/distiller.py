@@ -15,7 +15,7 @@ from .gradient_ratios import compare_gradients, log_name
 from .layouts import Size
 from .methods import choose_losses
 from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
-from .proposals import PROPOSALS
+from .proposals import proposal_taps
 from .recorder import Features, Recorder
 from .taps import Tap
 from .teacher import FrozenTeacher
@@ -252,9 +252,9 @@ class KnowledgeDistiller(StudentView):
     def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
         """Record what losses want of the student."""
         taps = _taps(bound.student_taps for bound in active)
-        taps += [bound.label_tap for bound in active if bound.label_tap]
+        taps += _taps(bound.context.values() for bound in active)
         if any(bound.loss.same_proposals for bound in active):
-            taps.append(PROPOSALS)
+            taps += proposal_taps(self.student)
         return Recorder(self.student, taps, clone=self._clone, grids=self._grids)
 
     def _ratios_due(self) -> bool:
@@ -283,7 +283,9 @@ class KnowledgeDistiller(StudentView):
             if not theirs or waits != (student is not None):
                 continue
             self._load(name)
-            proposals = student[PROPOSALS][0] if student is not None else None
+            proposals = None
+            if student is not None:
+                proposals = [student[tap][0] for tap in proposal_taps(self.student)]
             taps = _taps(bound.teacher_taps for bound in theirs)
             features[name] = teacher(inputs, data_samples, taps, proposals)
         return features
@@ -321,7 +323,7 @@ class KnowledgeDistiller(StudentView):
         return self
 
 
-def _taps(several: Iterable[Sequence[Tap]]) -> list[Tap]:
+def _taps(several: Iterable[Iterable[Tap]]) -> list[Tap]:
     return [tap for taps in several for tap in taps]
 
 

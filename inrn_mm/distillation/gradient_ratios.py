@@ -94,6 +94,6 @@ def log_name(prefix: str, name: str) -> str:
 
     Args:
         prefix (str): What is logged.
-        name (str): Of the loss and its layer.
+        name (str): Name of the loss and its layer.
     """
     return f'{prefix}_{name}'.replace('loss', 'l.')

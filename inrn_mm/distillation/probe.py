@@ -246,8 +246,38 @@ def run(net: nn.Module, inputs: Tensor, data_samples: list | dict | None) -> Any
     kinds = {p.kind for p in parameters.values()}
     # what passes all on (mmpretrain's LoRAModel) passes these on
     if 'mode' in parameters or {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD} <= kinds:
-        return net(inputs, data_samples, mode='tensor')
+        with head_called(net):
+            return net(inputs, data_samples, mode='tensor')
     return net(inputs)
+
+
+@contextmanager
+def head_called(net: nn.Module) -> Iterator[None]:
+    """Let the hooks of mmdet's one-stage heads see what these give.
+
+    In ``'tensor'`` mode mmdet's detectors run ``bbox_head.forward``, past the
+    hooks, and in ``'loss'`` mode the head itself.
+
+    Args:
+        net (nn.Module): The network.
+    """
+    head = getattr(net, 'bbox_head', None)
+    if not isinstance(head, nn.Module) or 'forward' in vars(head):
+        yield
+        return
+
+    def call(*args, **kwargs) -> Any:
+        del head.forward
+        try:
+            return head(*args, **kwargs)
+        finally:
+            head.forward = call
+
+    head.forward = call
+    try:
+        yield
+    finally:
+        del head.forward
 
 
 def named_sizes(net: nn.Module) -> Iterator[Size]:

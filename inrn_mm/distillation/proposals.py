@@ -7,23 +7,38 @@ from torch import Tensor, nn
 from .taps import Tap
 
 # Fed with the features and the sampled proposals ``(n, 5)``: index of the
-# image and corners in pixels of the batch.
-PROPOSALS = Tap('roi_head.bbox_roi_extractor', 'input', 1)
+# image and corners in pixels of the batch; a cascade has one for each stage.
+EXTRACTOR = 'roi_head.bbox_roi_extractor'
+
+
+def proposal_taps(net: nn.Module) -> list[Tap]:
+    """List where the sampled proposals of a two-stage detector are seen.
+
+    Args:
+        net (nn.Module): The detector.
+
+    Returns:
+        list[Tap]: One, or that of each stage of a cascade; none for others.
+    """
+    extractor = dict(net.named_modules()).get(EXTRACTOR)
+    if extractor is None:
+        return []
+    if isinstance(extractor, nn.ModuleList):
+        return [Tap(f'{EXTRACTOR}.{i}', 'input', 1) for i in range(len(extractor))]
+    return [Tap(EXTRACTOR, 'input', 1)]
 
 
 def check_two_stage(*nets: nn.Module) -> None:
-    """Raise an error unless all networks have one RoI box head.
+    """Raise an error unless all networks have RoI box heads.
 
     Raises:
-        ValueError: If one is no two-stage detector, or is a cascade.
+        ValueError: If one is no two-stage detector.
     """
     for net in nets:
-        modules = dict(net.named_modules())
-        extractor = modules.get(PROPOSALS.path)
-        if extractor is None or isinstance(extractor, nn.ModuleList):
+        if not proposal_taps(net):
             raise ValueError(
-                'same_proposals compares the RoI heads of two-stage detectors '
-                f'with a single box head; {type(net).__name__} has none.'
+                'same_proposals compares the RoI heads of two-stage detectors; '
+                f'{type(net).__name__} has none.'
             )
 
 
@@ -55,17 +70,21 @@ def check_same_boxes(taps: Sequence[Tap], same_proposals: bool) -> None:
 
 
 def forward_proposals(
-    net: nn.Module, inputs: Tensor, proposals: Tensor, taps: Sequence[Tap]
+    net: nn.Module, inputs: Tensor, proposals: Sequence[Tensor], taps: Sequence[Tap]
 ) -> None:
     """Run backbone, neck and RoI box head, the RPN only if tapped.
 
     Args:
         net (nn.Module): mmdet's two-stage detector.
         inputs (Tensor): Images ``(N, C, H, W)``.
-        proposals (Tensor): ``(n, 5)``.
+        proposals (Sequence[Tensor]): ``(n, 5)``, of each stage of the
+            student; a cascade's stages score those of the same stage.
         taps (Sequence[Tap]): What is recorded.
     """
     features = net.extract_feat(inputs)
     if any(tap.path.startswith('rpn_head') for tap in taps):
         net.rpn_head(features)
-    net.roi_head._bbox_forward(features, proposals)
+    stages = len(proposal_taps(net))
+    cascade = isinstance(net.roi_head.bbox_head, nn.ModuleList)
+    for i, rois in enumerate(proposals[:stages]):
+        net.roi_head._bbox_forward(*([i] if cascade else []), features, rois)

@@ -216,7 +216,13 @@ class Recorder:
         if isinstance(value, Tensor):
             return feature.clone()
         items = list(value)
-        items[index or 0] = feature.clone()
+        index = index or 0
+        if tap.item is not None and isinstance(items[index], (tuple, list)):
+            inner = list(items[index])
+            inner[tap.item] = feature.clone()
+            items[index] = type(items[index])(inner)
+        else:
+            items[index] = feature.clone()
         return type(value)(items)
 
     def overwritten(self) -> list[Tap]:

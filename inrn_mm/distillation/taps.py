@@ -10,7 +10,7 @@ from torch import Tensor, nn
 Layer = int | str
 
 
-LAYER = re.compile(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:@(-?\d+))?')
+LAYER = re.compile(r'([\w.]+)(:input|:output)?(?:\[(-?\d+)\])?(?:\[(-?\d+)\])?(?:@(-?\d+))?')
 
 
 class TapError(ValueError):
@@ -26,6 +26,8 @@ class Tap:
         source (str): ``'output'`` or ``'input'`` of that module.
         index (int, optional): Item of a tuple output, or position of the
             input. Defaults to None.
+        item (int, optional): Item of that item, where it is a tuple or list
+            again. Defaults to None.
         call (int, optional): Which call, of a module that is called several
             times in a forward. Defaults to None, all of them.
     """
@@ -33,6 +35,7 @@ class Tap:
     path: str
     source: str = 'output'
     index: int | None = None
+    item: int | None = None
     call: int | None = None
 
     @classmethod
@@ -42,10 +45,10 @@ class Tap:
         Args:
             layer (int | str): A stage of the backbone (``2``, ``-1``), a
                 module path (``'neck.fpn_convs.0'``), an item of a tuple
-                output (``'backbone[2]'``) or an input (``'head.fc:input'``),
-                and ``@`` for one of several calls: the sum before the last
-                ReLU of a residual block is
-                ``'backbone.layer3.5.relu:input@-1'``.
+                output (``'backbone[2]'``), of a list in it
+                (``'bbox_head[0][2]'``), or an input (``'head.fc:input'``), and
+                ``@`` for one of several calls: the sum before the last ReLU of
+                a residual block is ``'backbone.layer3.5.relu:input@-1'``.
             model (nn.Module): The network that has it.
 
         Raises:
@@ -98,7 +101,7 @@ class Tap:
 
     def __str__(self) -> str:
         source = ':input' if self.source == 'input' else ''
-        index = '' if self.index is None else f'[{self.index}]'
+        index = ''.join(f'[{i}]' for i in (self.index, self.item) if i is not None)
         call = '' if self.call is None else f'@{self.call}'
         return f'{self.path}{source}{index}{call}'
 
@@ -110,19 +113,22 @@ class Tap:
                 input at the tap's position.
 
         Returns:
-            Tensor: The item of the tap's index, the only item, or the value
-            itself.
+            Tensor: The item of the tap's index and in it that of its item, the
+            only item, or the value itself.
 
         Raises:
             TapError: If there is no such item, or it is no tensor.
         """
-        if self.index is not None and self.source == 'output' and isinstance(value, (tuple, list)):
-            if not -len(value) <= self.index < len(value):
+        indices = [self.index] if self.source == 'output' else []
+        for index in (*indices, self.item):
+            if index is None or not isinstance(value, (tuple, list)):
+                continue
+            if not -len(value) <= index < len(value):
                 raise TapError(
                     f"The layer '{self}' does not exist: '{self.path}' gives {len(value)} items."
                 )
-            value = value[self.index]
-        elif isinstance(value, (tuple, list)) and len(value) == 1:
+            value = value[index]
+        if isinstance(value, (tuple, list)) and len(value) == 1:
             value = value[0]
         if not isinstance(value, Tensor):
             what = (

@@ -199,7 +199,7 @@ class FrozenTeacher:
         inputs: Tensor,
         data_samples: list | dict | None,
         taps: Sequence[Tap],
-        proposals: Tensor | None = None,
+        proposals: Sequence[Tensor] | None = None,
     ) -> Features:
         """Compute features of a batch made for the student.
 
@@ -210,8 +210,9 @@ class FrozenTeacher:
             inputs (Tensor): The student's images ``(N, C, H, W)``.
             data_samples (list | dict, optional): Their data samples.
             taps (Sequence[Tap]): What to record, of those probed.
-            proposals (Tensor, optional): ``(n, 5)`` boxes that the RoI head
-                scores instead of its own. Defaults to None.
+            proposals (Sequence[Tensor], optional): ``(n, 5)`` boxes, of each
+                stage of the student, that the RoI head scores instead of its
+                own. Defaults to None.
 
         Returns:
             Features: The features, one for each call of the tapped module.
@@ -234,7 +235,7 @@ class FrozenTeacher:
         inputs: Tensor,
         data_samples: list | dict | None,
         taps: Sequence[Tap],
-        proposals: Tensor | None,
+        proposals: Sequence[Tensor] | None,
     ) -> Features:
         inputs = self.acceleration.convert(inputs)
         calls = {tap: self.num_calls[tap] for tap in taps}

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from inspect import signature
 
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import DATASETS, MODELS
 
-from ..utils.config_types import is_distiller
+from ..utils.config_types import init_scope, is_distiller
 
 DISTILLER = 'KnowledgeDistiller'
 
@@ -70,6 +70,23 @@ def distil(cfg: Config, args: argparse.Namespace) -> None:
     if methods:
         cfg.model.pop('distill_losses', None)
         cfg.model.method = _method(methods)
+
+
+def count_samples(cfg: Config) -> None:
+    """Tell CRD the size of the training set, unless the config does.
+
+    Args:
+        cfg (Config): Changed in place.
+    """
+    method = cfg.model.get('method') if is_distiller(cfg.get('model')) else None
+    methods = list(method) if isinstance(method, (list, tuple)) else [method]
+    methods = [dict(type=each) if isinstance(each, str) else each for each in methods if each]
+    missing = [each for each in methods if each.get('type') == 'crd' and 'num_samples' not in each]
+    if missing:
+        init_scope(cfg)
+        for each in missing:
+            each['num_samples'] = len(DATASETS.build(cfg.train_dataloader.dataset))
+        cfg.model.method = methods
 
 
 def name_distillation(name: str, args: argparse.Namespace) -> str:

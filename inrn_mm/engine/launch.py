@@ -18,6 +18,7 @@ from ..ops import find_operators, log_operators
 from ..utils.config_types import init_scope, model_package, type_name
 from .checkpoints.resuming import find_last_checkpoint
 from .devices import end_group, init_cpu_group
+from .distilled_config import count_samples
 from .run_config import LOADERS, load_config
 from .tta import augment_test
 from .work_dir import check_writable, work_dir_lock
@@ -59,6 +60,7 @@ def train(args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     loaders = ['train_dataloader', 'val_dataloader']
     check_data_paths(cfg, loaders)
+    count_samples(cfg)
     with work_dir_lock(cfg.work_dir):
         resume_from(cfg, args.resume, args.allow_pickle)
         runner = build_runner(cfg)

@@ -34,7 +34,8 @@ def test_two_folders(tool, tmp_path, monkeypatch, capsys):
     """One works, one needs a package that no test environment has."""
     record = '--record', tmp_path / 'rows.jsonl'
     page = tmp_path / 'page.md'
-    page.write_text(f'before\n{tool.BEGIN}\nstale row\n{tool.END}\nafter\n')
+    begin, end = marks('check_operators.py')
+    page.write_text(f'before\n{begin}\nstale row\n{end}\nafter\n')
     tool.run('yolof', 'misc', '--out', page, *record)
     text = page.read_text()
     assert text.startswith('before\n') and text.endswith('\nafter\n') and 'stale row' not in text

@@ -26,7 +26,6 @@ EXAMPLES = """examples:
 the traceback of what fails:
   INRN_MMCV_OPS=torchvision python -m tools.studies.mmdet_trials dyhead --limit 300"""
 KINDS = ('torchvision', 'compiled')
-BEGIN, END = '<!-- check_operators.py: begin -->', '<!-- check_operators.py: end -->'
 # titles of what went wrong; what has no title says itself what it is
 TITLES = dict(operator='no `{}`', package='needs `{}`', works='works')
 
@@ -166,23 +165,6 @@ def make_table(ours: dict[str, dict], compiled: dict[str, dict] | str) -> str:
     return '\n'.join(lines)
 
 
-def write(page: Path, text: str) -> None:
-    """Put a table between the marks of a page.
-
-    Args:
-        page (Path): Written.
-        text (str): The table.
-
-    Raises:
-        SystemExit: If the page has no marks.
-    """
-    old = page.read_text() if page.exists() else f'{BEGIN}\n{END}\n'
-    if BEGIN not in old or END not in old:
-        raise SystemExit(f'error: {page} has no lines {BEGIN} and {END} to write between.')
-    before, after = old.split(BEGIN)[0], old.split(END)[1]
-    page.write_text(f'{before}{BEGIN}\n{text}\n{END}{after}')
-
-
 def main() -> None:
     """Run both kinds, from the command line."""
     parser = argparse.ArgumentParser(
@@ -197,6 +179,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))  # tools.*
+    from tools.studies.markdown_table import write_between
     from tools.studies.mmdet_folders import find_folders
 
     known = find_folders()
@@ -208,7 +191,7 @@ def main() -> None:
         raise SystemExit(f'error: {ours}')
     table = make_table(ours, compiled)
     if args.out:
-        write(args.out, table)
+        write_between(args.out, Path(__file__).name, table)
     print(summarize(ours, compiled) if args.out else table)
     if not isinstance(compiled, str):
         worse = [n for n in ours if compiled[n]['status'] == 'works' != ours[n]['status']]

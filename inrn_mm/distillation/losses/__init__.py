@@ -8,10 +8,12 @@ from .decoupled_kd import DecoupledKDLoss
 from .dist import DISTLoss
 from .fitnet import FitNetLoss
 from .focal_global import FocalGlobalLoss
+from .localization import LocalizationLoss
 from .logit_kd import LogitKDLoss
 from .masked_generative import MaskedGenerativeLoss
 from .overhaul import OverhaulLoss
 from .pearson import PearsonLoss
+from .queries import QueryKDLoss
 from .review import ReviewLoss
 from .stage_mse import StageMSELoss
 
@@ -24,10 +26,12 @@ __all__ = [
     'DistillLoss',
     'FitNetLoss',
     'FocalGlobalLoss',
+    'LocalizationLoss',
     'LogitKDLoss',
     'MaskedGenerativeLoss',
     'OverhaulLoss',
     'PearsonLoss',
+    'QueryKDLoss',
     'ReviewLoss',
     'StageMSELoss',
 ]

@@ -85,7 +85,9 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         self.schedule = WeightSchedule(**(schedule or {}))
         self.teacher = teacher
         self.same_proposals = same_proposals
-        self.label_layer = label_layer
+        # layers of the student whose tensors come as data samples, one for
+        # each call, by the names they have there
+        self.context_layers = dict(gt_label=label_layer) if label_layer else {}
         self.name = (
             name
             or re.sub(r'(?<=[a-z])(?=[A-Z])|_?Loss$', '_', type(self).__name__).strip('_').lower()
@@ -130,6 +132,13 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
 
         Raises:
             ValueError: If the loss does not take features of such shapes.
+        """
+
+    def attach_student(self, net: nn.Module) -> None:
+        """Look at the student, for losses that need to.
+
+        Args:
+            net (nn.Module): The whole student.
         """
 
     def attach_teacher(self, modules: Sequence[nn.Module], net: nn.Module | None = None) -> None:

@@ -41,7 +41,8 @@ class ContrastiveLoss(DistillLoss):
         pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`; they give
             one vector ``(N, C)`` per image, such as the pooled features of a
             classifier.
-        num_samples (int): M, the size of the training set.
+        num_samples (int, optional): M, the size of the training set, which
+            must be given. ``tools/train.py`` counts it for the method ``crd``.
         embed_dims (int): Size of the embeddings. Defaults to 128.
         num_negatives (int): K. Defaults to 16384.
         temperature (float): T. Defaults to 0.07.
@@ -67,7 +68,7 @@ class ContrastiveLoss(DistillLoss):
     def __init__(
         self,
         pairs: Sequence[tuple],
-        num_samples: int,
+        num_samples: int | None = None,
         embed_dims: int = 128,
         num_negatives: int = 16384,
         temperature: float = 0.07,
@@ -81,6 +82,11 @@ class ContrastiveLoss(DistillLoss):
         super().__init__(pairs, weight=weight, **kwargs)
         if negatives not in ('relax', 'exact'):
             raise ValueError(f"Unknown negatives '{negatives}': choose 'exact' or 'relax'.")
+        if num_samples is None:
+            raise ValueError(
+                'ContrastiveLoss must be told the size of the training set: set num_samples, as in '
+                "method=dict(type='crd', num_samples=50000)."
+            )
         check_whole('num_samples', num_samples, least=2)
         check_whole('embed_dims', embed_dims, least=1)
         check_whole('num_negatives', num_negatives, least=1)

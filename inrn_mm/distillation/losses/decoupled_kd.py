@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ...utils.checks import check_number
 from .base import DistillLoss
-from .shapes import require, require_same_classes
+from .classes import ClassMap
+from .shapes import require, require_shared_classes
 from .standardize import standardize
 from .targets import class_labels
 
@@ -41,6 +42,9 @@ class DecoupledKDLoss(DistillLoss):
         standardize (bool): Bring each row of logits to zero mean and unit
             variance first (`Logit Standardization in Knowledge Distillation
             <https://arxiv.org/abs/2403.01427>`_). Defaults to False.
+        class_map (Sequence[int], optional): Classes of the teacher, see
+            :class:`ClassMap`; rows of a class that it does not know are left
+            out. Defaults to None, the student's.
         weight (float | Sequence[float]): Defaults to 1.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
@@ -55,6 +59,7 @@ class DecoupledKDLoss(DistillLoss):
         beta: float = 8.0,
         temperature: float = 4.0,
         standardize: bool = False,
+        class_map: Sequence[int] | None = None,
         weight: float | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
@@ -66,6 +71,7 @@ class DecoupledKDLoss(DistillLoss):
         self.beta = beta
         self.temperature = temperature
         self.standardize = standardize
+        self.classes = ClassMap(class_map)
 
     def build(
         self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
@@ -82,7 +88,7 @@ class DecoupledKDLoss(DistillLoss):
                 are fewer than two.
         """
         require('vectors', self, student_shapes, teacher_shapes)
-        require_same_classes(self, student_shapes, teacher_shapes)
+        require_shared_classes(self, student_shapes, teacher_shapes)
         for (layer, _), shape in zip(self.pairs, student_shapes):
             if shape[1] < 2:
                 raise ValueError(f'DecoupledKDLoss needs two classes or more, {layer!r} has one.')
@@ -93,13 +99,14 @@ class DecoupledKDLoss(DistillLoss):
         """Compute the decoupled divergence of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
-            labels = class_labels(self, s, data_samples)[:, None]
-            s, t = (self.log_probabilities(x, labels) for x in (s, t))
+            labels, known = self.classes.labels(class_labels(self, s, data_samples))
+            s, t = self.classes.student(s), self.classes.teacher(t, s.shape[1])
+            s, t = (self.log_probabilities(x, labels[:, None]) for x in (s, t))
             target, others = (
-                F.kl_div(a, b, reduction='sum', log_target=True) for a, b in zip(s, t)
+                F.kl_div(a, b, reduction='none', log_target=True).sum(1) for a, b in zip(s, t)
             )
-            total = self.alpha * target + self.beta * others
-            losses.append(self.temperature**2 * total / max(len(labels), 1))
+            total = ((self.alpha * target + self.beta * others) * known).sum()
+            losses.append(self.temperature**2 * total / known.sum().clamp(min=1))
         return losses
 
     def log_probabilities(self, logits: Tensor, labels: Tensor) -> tuple:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ...utils.checks import check_number
 from .base import DistillLoss
-from .shapes import require, require_same_classes
+from .classes import ClassMap
+from .shapes import require, require_shared_classes
 from .standardize import center
 
 
@@ -38,6 +39,8 @@ class DISTLoss(DistillLoss):
         gamma (float): Weight of the intra-class term. Defaults to 2.
         temperature (float): T; 4 on CIFAR-100. Defaults to 1, that of
             ImageNet.
+        class_map (Sequence[int], optional): Classes of the teacher, see
+            :class:`ClassMap`. Defaults to None, the student's.
         weight (float | Sequence[float]): Defaults to 1; the paper's weights
             are ``beta`` and ``gamma``.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
@@ -52,6 +55,7 @@ class DISTLoss(DistillLoss):
         beta: float = 2.0,
         gamma: float = 2.0,
         temperature: float = 1.0,
+        class_map: Sequence[int] | None = None,
         weight: float | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
@@ -62,13 +66,14 @@ class DISTLoss(DistillLoss):
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature
+        self.classes = ClassMap(class_map)
 
     def build(
         self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
     ) -> None:
         """Check the class counts; there are no connectors."""
         require('vectors', self, student_shapes, teacher_shapes)
-        require_same_classes(self, student_shapes, teacher_shapes)
+        require_shared_classes(self, student_shapes, teacher_shapes)
 
     def forward(
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
@@ -76,6 +81,7 @@ class DISTLoss(DistillLoss):
         """Compute the lack of correlation of each pair, in float32."""
         losses = []
         for s, t in zip(student, teacher):
+            s, t = self.classes.student(s), self.classes.teacher(t, s.shape[1])
             s, t = ((x.float() / self.temperature).softmax(1) for x in (s, t))
             inter = 1 - correlation(s, t, dim=1).mean()
             intra = 1 - correlation(s, t, dim=0).mean()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...utils.checks import check_number
 from .base import DistillLoss
+from .classes import ClassMap
 from .shapes import require_same_classes
 from .standardize import standardize
 
@@ -24,7 +25,11 @@ class LogitKDLoss(DistillLoss):
 
     summed over the classes, averaged over everything else: images, proposals
     of a RoI head, or the places and anchors of a one-stage head
-    ``(N, A * num_classes, H, W)``. The paper weights the cross-entropy by
+    ``(N, A * num_classes, H, W)``. All but a few of these places are
+    background, which both networks know: with ``average='confidence'`` the
+    sum over all pairs is divided by the sum of the teacher's highest scores,
+    about the number of places with an object, as the losses of the heads
+    themselves are. The paper weights the cross-entropy by
     0.1 beside 0.9 of this; that is the ``loss_weight`` of the student's head.
 
     Args:
@@ -41,12 +46,17 @@ class LogitKDLoss(DistillLoss):
             distributions are summed. Defaults to False, softmax.
         num_classes (int, optional): C, where a dense head has several anchors
             per place. Defaults to None, all channels.
+        average (str): ``'rows'``, or ``'confidence'`` with sigmoid scores.
+            Defaults to ``'rows'``.
+        class_map (Sequence[int], optional): Classes of the teacher, see
+            :class:`ClassMap`. Defaults to None, the student's.
         weight (float | Sequence[float]): Defaults to 0.9, that of CIFAR-100
             in the comparison of CRD.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
     Raises:
-        ValueError: If the class counts differ, or a softmax has one class.
+        ValueError: If the class counts differ, a softmax has one class, or
+            there is no such average.
     """
 
     takes_maps = True
@@ -58,6 +68,8 @@ class LogitKDLoss(DistillLoss):
         standardize: bool = False,
         use_sigmoid: bool = False,
         num_classes: int | None = None,
+        average: str = 'rows',
+        class_map: Sequence[int] | None = None,
         weight: float | Sequence[float] = 0.9,
         **kwargs,
     ) -> None:
@@ -67,6 +79,13 @@ class LogitKDLoss(DistillLoss):
         self.standardize = standardize
         self.use_sigmoid = use_sigmoid
         self.num_classes = num_classes
+        if average != 'rows' and not (average == 'confidence' and use_sigmoid):
+            raise ValueError(
+                f"LogitKDLoss averages over 'rows' or, with use_sigmoid=True, by 'confidence', "
+                f'got {average!r}.'
+            )
+        self.average = average
+        self.classes = ClassMap(class_map)
 
     def check(
         self, student_shapes: Sequence[torch.Size], teacher_shapes: Sequence[torch.Size]
@@ -103,14 +122,20 @@ class LogitKDLoss(DistillLoss):
             ValueError: If the shapes are others, the channels differ or are no
                 multiple of ``num_classes``, or a softmax has one class.
         """
-        require_same_classes(self, student_shapes, teacher_shapes)
-        for (layer, _), shape in zip(self.pairs, student_shapes):
+        for shape in student_shapes:
             if len(shape) not in (2, 4):
                 raise ValueError(
                     f'{type(self).__name__} takes logits (N, C) or '
-                    f'(N, A * C, H, W), but {layer!r} gives the shape '
+                    f'(N, A * C, H, W), but {self.pairs[0][0]!r} gives the shape '
                     f'{tuple(shape)}.'
                 )
+        if self.classes.given:
+            for (layer, _), s, t in zip(self.pairs, student_shapes, teacher_shapes):
+                anchors = s[1] // (self.num_classes or s[1])
+                self.classes.check(layer, s[1] // anchors, t[1] // anchors)
+        else:
+            require_same_classes(self, student_shapes, teacher_shapes)
+        for (layer, _), shape in zip(self.pairs, student_shapes):
             classes = self.num_classes or shape[1]
             if shape[1] % classes:
                 raise ValueError(
@@ -126,34 +151,43 @@ class LogitKDLoss(DistillLoss):
         self, student: list[Tensor], teacher: list[Tensor], data_samples: list | None = None
     ) -> list[Tensor]:
         """Compute the divergence of each pair, in float32."""
-        return [self.divergence(self.rows(s), self.rows(t)) for s, t in zip(student, teacher)]
+        rows = [self.both(s, t) for s, t in zip(student, teacher)]
+        counts: list = [max(len(s), 1) for s, _ in rows]
+        if self.average == 'confidence':
+            scores = [t.mul(self.temperature).sigmoid().amax(1).sum() for _, t in rows]
+            counts = [sum(scores).clamp(min=1.0)] * len(rows)
+        return [self.divergence(*pair) / count for pair, count in zip(rows, counts)]
 
-    def rows(self, logits: Tensor) -> Tensor:
-        """Lay out logits as scaled rows.
+    def both(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """Lay out the logits of a pair as scaled rows of the shared classes.
 
         Args:
-            logits (Tensor): ``(N, C)`` or ``(N, A * C, H, W)``.
+            student (Tensor): ``(N, C)`` or ``(N, A * C, H, W)``.
+            teacher (Tensor): Likewise, of the teacher's classes.
 
         Returns:
-            Tensor: ``(rows, C)`` in float32, over the temperature.
+            tuple[Tensor, Tensor]: ``(rows, C)`` in float32, over the temperature.
         """
-        logits = logits.float()
-        if logits.dim() == 4:
-            classes = self.num_classes or logits.shape[1]
-            logits = logits.permute(0, 2, 3, 1).reshape(-1, classes)
+        anchors = student.shape[1] // (self.num_classes or student.shape[1])
+        s, t = (_rows(x.float(), anchors) for x in (student, teacher))
+        s, t = self.classes.student(s), self.classes.teacher(t, s.shape[1])
+        return self.scaled(s), self.scaled(t)
+
+    def scaled(self, rows: Tensor) -> Tensor:
+        """Standardise rows ``(rows, C)`` if asked to, and divide by the temperature."""
         if self.standardize:
-            logits = standardize(logits, dim=1, eps=1e-7)
-        return logits / self.temperature
+            rows = standardize(rows, dim=1, eps=1e-7)
+        return rows / self.temperature
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Compute T^2 KL, averaged over the rows.
+        """Compute T^2 KL, summed over the rows.
 
         Args:
-            student (Tensor): Scaled rows ``(rows, C)``, see :meth:`rows`.
+            student (Tensor): Scaled rows ``(rows, C)``, see :meth:`both`.
             teacher (Tensor): Likewise.
 
         Returns:
-            Tensor: A scalar; 0 without rows.
+            Tensor: A scalar; 0 without rows, as of a batch without proposals.
         """
         if self.use_sigmoid:
             # p_t log(p_t / p_s) + (1 - p_t) log((1 - p_t) / (1 - p_s)), with
@@ -167,5 +201,12 @@ class LogitKDLoss(DistillLoss):
             total = F.kl_div(
                 student.log_softmax(1), teacher.log_softmax(1), reduction='sum', log_target=True
             )
-        # no rows: an image batch without proposals
-        return self.temperature**2 * total / max(len(student), 1)
+        return self.temperature**2 * total
+
+
+def _rows(logits: Tensor, anchors: int) -> Tensor:
+    """Lay out logits ``(N, C)`` or ``(N, A * C, H, W)`` as rows ``(rows, C)``."""
+    if logits.dim() == 4:
+        logits = logits.permute(0, 2, 3, 1)
+        logits = logits.reshape(-1, logits.shape[-1] // anchors)
+    return logits

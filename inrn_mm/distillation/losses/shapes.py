@@ -55,3 +55,22 @@ def require_same_classes(
                 f"the teacher's {pair[1]!r} {tuple(t)}; use a teacher trained "
                 'on the same classes, or distil features instead.'
             )
+
+
+def require_shared_classes(
+    loss: nn.Module, student_shapes: Sequence, teacher_shapes: Sequence
+) -> None:
+    """Check that logits ``(N, C)`` are of the same classes, or as the loss's map says.
+
+    Args:
+        loss (nn.Module): The loss, with a :class:`ClassMap` as ``classes``.
+        student_shapes (Sequence): Shapes of the student's logits.
+        teacher_shapes (Sequence): Shapes of the teacher's.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if not loss.classes.given:
+        return require_same_classes(loss, student_shapes, teacher_shapes)
+    for (layer, _), own, other in zip(loss.pairs, student_shapes, teacher_shapes):
+        loss.classes.check(layer, own[1], other[1])

@@ -10,7 +10,7 @@ from .registry import METHODS
 
 # in the order of preference; PKD minds neither scale nor classes
 FEATURES = ('pkd', 'inrn')
-LOGITS = ('kd',)
+LOGITS = ('ld', 'kd')
 
 
 @METHODS.register_module(name='auto')
@@ -34,6 +34,6 @@ def choose_auto(student: Network, teacher: Network) -> dict:
             break
     if not taken:
         raise Unpaired('; '.join(reasons))
-    left = f' ({"; ".join(reasons)})' if reasons else ''
+    left = f' ({"; ".join(reasons)})' if len(taken) < 2 else ''
     print_log(f"The method 'auto' is {' and '.join(taken)} here{left}.", 'current', logging.INFO)
     return chosen

@@ -1,7 +1,7 @@
 """DIST: correlation of class scores."""
 
 from .networks import Network
-from .pairing import pair_logits
+from .pairing import pair_rows
 from .registry import METHODS
 
 
@@ -14,11 +14,10 @@ def choose_dist(student: Network, teacher: Network) -> dict:
     untrained its logits are all but equal, and the gradient of a correlation
     is huge.
     """
-    loss = dict(type='DISTLoss', **pair_logits(student, teacher), beta=2.0, gamma=2.0)
+    settings: dict = dict(beta=2.0, gamma=2.0, temperature=1.0)
     if student.task != 'classification':
-        loss.update(temperature=1.0, schedule=dict(warmup=500))
+        settings.update(schedule=dict(warmup=500))
     elif student.is_small:
-        loss.update(temperature=4.0, schedule=dict(warmup=100))
-    else:
-        loss.update(temperature=1.0)
-    return dict(distill_losses=[loss])
+        settings.update(temperature=4.0, schedule=dict(warmup=100))
+    rows = pair_rows(student, teacher)
+    return dict(distill_losses=[dict(type='DISTLoss', **row, **settings) for row in rows])

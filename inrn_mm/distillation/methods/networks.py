@@ -6,6 +6,7 @@ from functools import cached_property
 
 from torch import nn
 
+from ..heads import Logits, find_logits
 from ..layouts import Size
 from ..probe import (
     USUAL_SIZES,
@@ -67,14 +68,9 @@ class Network:
     def task(self) -> str:
         """``'two-stage'``, ``'dense'``, ``'segmentation'``,
         ``'classification'`` or, without a head, ``'features'``."""
-        heads = dict(
-            roi_head='two-stage',
-            bbox_head='dense',
-            decode_head='segmentation',
-            head='classification',
-        )
-        found = (task for head, task in heads.items() if getattr(self.net, head, None) is not None)
-        return next(found, 'features')
+        kinds = dict(roi_head='two-stage', bbox_head='dense', decode_head='segmentation')
+        found = (kind for head, kind in kinds.items() if self._has(head))
+        return next(found, 'classification' if self.embedding else 'features')
 
     @property
     def is_small(self) -> bool:
@@ -108,17 +104,17 @@ class Network:
         layers = [f'neck[{i}]' for i in range(self._count('neck'))]
         return self._places(layers, [LARGE, *self._sizes])
 
-    @property
-    def logits(self) -> str | None:
-        """The layer of the class logits; None if it is not known."""
-        places = {'classification': 'head.fc', 'two-stage': 'roi_head.bbox_head.fc_cls'}
-        path = places.get(self.task)
-        return path if path in dict(self.net.named_modules()) else None
+    @cached_property
+    def logits(self) -> Logits | None:
+        """The class logits; None if they are not known."""
+        return find_logits(self.net)
 
     @property
     def embedding(self) -> str | None:
         """The layer of the vector that a classifier's logits are made of."""
-        return f'{self.logits}:input' if self.task == 'classification' and self.logits else None
+        if self.logits is None or self.logits.kind != 'classification':
+            return None
+        return f'{self.logits.layers[0]}:input'
 
     def count_calls(self, layer: str) -> int:
         """Count how often a module runs in one forward.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from ..heads import Logits
 from ..taps import Layer
 from .networks import Network, Place
 
@@ -82,8 +83,66 @@ def _embedding(network: Network) -> str:
     return network.embedding
 
 
-def pair_logits(student: Network, teacher: Network, labels: bool = False) -> dict:
-    """Pair the layers of class logits.
+def pair_logits(student: Network, teacher: Network) -> tuple[Logits, list[tuple[str, str]]]:
+    """Pair the layers of class logits that score the same.
+
+    Args:
+        student (Network): The student.
+        teacher (Network): The teacher.
+
+    Returns:
+        tuple[Logits, list[tuple[str, str]]]: What the student scores, and the layers of
+        both, one pair for each level or stage.
+
+    Raises:
+        Unpaired: If one network has none, they are of different kinds, or
+            those of one-stage detectors score other boxes.
+    """
+    own, other = _logits(student), _logits(teacher)
+    if own.kind != other.kind:
+        raise Unpaired(
+            f'{student.name} and {teacher.name} score different things, {_SCORED[own.kind]} and '
+            f'{_SCORED[other.kind]}'
+        )
+    if own.anchors != other.anchors:
+        raise Unpaired(
+            f'{student.name} scores {own.anchors} boxes at a place and {teacher.name} '
+            f'{other.anchors}'
+        )
+    if own.sigmoid != other.sigmoid:
+        raise Unpaired(
+            f'one of {student.name} and {teacher.name} scores by a sigmoid, the other not'
+        )
+    if own.kind != 'dense':
+        return own, list(zip(own.layers, other.layers))
+    theirs = dict(zip(other.strides, other.layers))
+    pairs = [(a, theirs[x]) for x, a in zip(own.strides, own.layers) if x in theirs]
+    if not pairs:
+        raise Unpaired(
+            f'the levels of {student.name} have the strides {own.strides}, those of '
+            f'{teacher.name} {other.strides}'
+        )
+    return own, pairs
+
+
+# what the kinds of heads score
+_SCORED = {
+    'classification': 'images',
+    'two-stage': 'regions',
+    'dense': 'places',
+    'queries': 'queries',
+    'segmentation': 'pixels',
+}
+
+
+def _logits(network: Network) -> Logits:
+    if network.logits is None:
+        raise Unpaired(f'the class logits of the {network.role} {network.name} are not known')
+    return network.logits
+
+
+def pair_rows(student: Network, teacher: Network, labels: bool = False) -> list[dict]:
+    """Pair logits of which each row is an image or a region.
 
     Args:
         student (Network): The student.
@@ -92,25 +151,23 @@ def pair_logits(student: Network, teacher: Network, labels: bool = False) -> dic
             Defaults to False.
 
     Returns:
-        dict: Arguments of a loss of logits.
+        list[dict]: Arguments of losses: one, or one for each stage of a
+        cascade if these have labels of their own.
 
     Raises:
-        Unpaired: If one network has none, or they are of different kinds.
+        Unpaired: See :func:`pair_logits`; also if the rows are others.
     """
-    for network in (student, teacher):
-        if network.logits is None:
-            raise Unpaired(f'the class logits of the {network.role} {network.name} are not known')
-    if student.task != teacher.task:
-        raise Unpaired(
-            f'{student.name} scores what {teacher.name} does not: their heads are those of '
-            f'{student.task} and {teacher.task}'
-        )
-    found: dict = dict(pairs=[(student.logits, teacher.logits)])
-    if student.task == 'two-stage':
-        found['same_proposals'] = True
-        if labels:
-            found['label_layer'] = 'roi_head.bbox_head.loss_cls:input[1]'
-    return found
+    own, pairs = pair_logits(student, teacher)
+    if own.kind not in ('classification', 'two-stage'):
+        raise Unpaired(f'{student.name} scores {_SCORED[own.kind]}, not images or regions')
+    if own.kind == 'classification':
+        return [dict(pairs=pairs)]
+    if not labels:
+        return [dict(pairs=pairs, same_proposals=True)]
+    return [
+        dict(pairs=[pair], same_proposals=True, label_layer=layer)
+        for pair, layer in zip(pairs, own.labels)
+    ]
 
 
 def pair_places(student: Sequence[Place], teacher: Sequence[Place]) -> list[tuple[Place, Place]]:

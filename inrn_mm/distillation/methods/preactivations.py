@@ -11,7 +11,7 @@ from .pairing import Unpaired
 _ACTIVATIONS = ('relu', 'act', 'activate')
 
 
-def name_input(network: Network, stage: Layer) -> str:
+def name_input(network: Network, stage: Layer) -> Layer:
     """Name the input of a stage's last activation.
 
     Args:
@@ -19,21 +19,19 @@ def name_input(network: Network, stage: Layer) -> str:
         stage (int | str): The stage.
 
     Returns:
-        str: The layer, as :meth:`Tap.parse` reads it.
-
-    Raises:
-        Unpaired: If the stage does not end in an activation.
+        int | str: The layer, as :meth:`Tap.parse` reads it; the stage itself
+        if it does not end in an activation.
     """
-    path, block = _last_block(network, stage)
+    try:
+        path, block = _last_block(network, stage)
+    except Unpaired:
+        return stage
     for name in _ACTIVATIONS:
         if isinstance(getattr(block, name, None), nn.Module):
             layer = f'{path}.{name}:input'
             # one module may be each of the block's activations
             return layer if network.count_calls(layer) == 1 else f'{layer}@-1'
-    raise Unpaired(
-        f'stage {stage} of the {network.role} {network.name} does not end in an activation '
-        'whose input could be compared'
-    )
+    return stage
 
 
 def name_margin(network: Network, stage: Layer) -> str:
