@@ -42,7 +42,7 @@ def main():
     from mmengine.registry import MODELS
 
     from inrn_mm.engine import load_state, load_weights, user_errors
-    from inrn_mm.engine.run_config import read_config
+    from inrn_mm.engine.config_file import read_config
     from inrn_mm.utils.config_types import init_scope, is_distiller
     from inrn_mm.visualization.features import draw_features, load_batch, paired_features
 

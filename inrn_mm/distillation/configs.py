@@ -1,13 +1,15 @@
 """Reading the configs of students and teachers."""
 
 import difflib
+from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.hub import get_config
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 
-from ..engine.run_config import read_config
+from ..engine.config_file import read_config
 
 # of a teacher among several
 KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options')
@@ -47,6 +49,31 @@ def teacher_configs(teacher: str | dict | None, checkpoint: str | None) -> dict[
                 + f'; it may have {", ".join(KEYS)}.'
             )
     return {name: dict(cfg) for name, cfg in teacher.items()}
+
+
+def with_class_map(
+    losses: Sequence[dict], class_map: Sequence[int] | dict | None, teachers: Sequence[str]
+) -> list[dict]:
+    """Give losses of class logits the map of their teacher's classes.
+
+    Args:
+        losses (Sequence[dict]): Configs of losses; their own maps stay.
+        class_map (Sequence[int] | dict, optional): The map, or one for each
+            teacher that has other classes, by name.
+        teachers (Sequence[str]): Names of the teachers.
+
+    Returns:
+        list[dict]: The configs.
+    """
+    maps = class_map if isinstance(class_map, dict) else dict.fromkeys(teachers, class_map)
+    given = []
+    for cfg in losses:
+        found = maps.get(cfg.get('teacher') or next(iter(teachers), ''))
+        kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+        if found is not None and 'class_map' in signature(kind.__init__).parameters:
+            cfg = {'class_map': list(found), **cfg}
+        given.append(cfg)
+    return given
 
 
 def _named(cfg: Any) -> bool:

@@ -71,4 +71,6 @@ def config_text(cfg: Config, distiller: KnowledgeDistiller) -> str:
     parts: dict = dict(distill_losses=[*chosen, *cfg.model.get('distill_losses', ())])
     if distiller.task_weight != 1:
         parts['task_weight'] = distiller.task_weight
+    if cfg.model.get('class_map'):
+        parts['class_map'] = cfg.model.class_map
     return Config(parts).pretty_text

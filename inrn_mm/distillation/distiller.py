@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..utils.checks import check_number
 from .bound import BoundLoss, check_names, require_gradients
-from .configs import model_config, teacher_configs
+from .configs import model_config, teacher_configs, with_class_map
 from .gradient_ratios import compare_gradients, log_name
 from .layouts import Size
 from .methods import choose_losses
@@ -57,6 +57,10 @@ class KnowledgeDistiller(StudentView):
             beside those of the method. Defaults to none.
         task_weight (float, optional): Weight of all of the student's own
             losses. Defaults to None, that of the method, which is 1 for most.
+        class_map (Sequence[int] | dict, optional): For losses of class logits
+            under a teacher of other classes, see :class:`ClassMap`; of several
+            teachers a dict by name. Defaults to None; ``tools/train.py`` finds
+            it by the classes' names.
         teacher_options (dict, optional): How the teacher's forward is made
             faster, arguments of :class:`Acceleration`: ``fold_bn``,
             ``channels_last``, ``dtype``, ``compile``. Of several teachers,
@@ -115,6 +119,7 @@ class KnowledgeDistiller(StudentView):
         method: str | dict | Sequence | None = None,
         distill_losses: Sequence[dict] = (),
         task_weight: float | None = None,
+        class_map: Sequence[int] | dict | None = None,
         teacher_options: dict | None = None,
         allow_random_teacher: bool = False,
         allow_pickle: bool = False,
@@ -145,11 +150,12 @@ class KnowledgeDistiller(StudentView):
             )
             for name, cfg in teacher_configs(teacher, teacher_checkpoint).items()
         }
-        self.chosen = choose_losses(method, self.student, self._nets) if method else {}
+        self.chosen = choose_losses(method, self.student, self._nets, class_map) if method else {}
         weight = self.chosen.get('task_weight', 1.0) if task_weight is None else task_weight
         check_number('task_weight', weight, least=0)
         self.task_weight = weight
         losses = [*self.chosen.get('distill_losses', ()), *distill_losses]
+        losses = with_class_map(losses, class_map, list(self.teachers))
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
             self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in losses)

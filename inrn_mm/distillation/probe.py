@@ -158,8 +158,8 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def count_items(net: nn.Module, path: str, sizes: Iterable[Size], channels: Iterable[int]) -> int:
-    """Count the tensors that a module of a network gives.
+def run_until(net: nn.Module, path: str, sizes: Iterable[Size], channels: Iterable[int]) -> Any:
+    """Run a network on a blank image up to one of its modules.
 
     Args:
         net (nn.Module): The network.
@@ -168,28 +168,27 @@ def count_items(net: nn.Module, path: str, sizes: Iterable[Size], channels: Iter
         channels (Iterable[int]): Numbers of channels to try.
 
     Returns:
-        int: How many there are; 1 for a tensor that is no item of a tuple, 0
-        if no image leads to the module.
+        object: What the module gives; None if no image leads to it.
     """
-    counts: list[int] = []
+    found: list = []
 
-    def count(_, args, out) -> None:
-        counts.append(len(out) if isinstance(out, (tuple, list)) else 1)
+    def stop(_, args, out) -> None:
+        found.append(out)
         raise ForwardStopped
 
     like = next(iter(net.parameters()), torch.zeros(()))
     channels = list(dict.fromkeys(channels))
-    handle = net.get_submodule(path).register_forward_hook(count)
+    handle = net.get_submodule(path).register_forward_hook(stop)
     try:
         for size in dict.fromkeys(sizes):
             for number in channels:
-                with evaluating(net), suppress(Exception):  # heads may not take a blank image
+                with evaluating(net), suppress(Exception):  # of another size or number
                     run(net, like.new_zeros(1, number, *size), blank_samples(size))
-                if counts:
-                    return counts[0]
+                if found:
+                    return found[0]
     finally:
         handle.remove()
-    return 0
+    return None
 
 
 class TapUnreached(TapError):

@@ -26,17 +26,17 @@ class Tap:
         source (str): ``'output'`` or ``'input'`` of that module.
         index (int, optional): Item of a tuple output, or position of the
             input. Defaults to None.
-        item (int, optional): Item of that item, where it is a tuple or list
-            again. Defaults to None.
         call (int, optional): Which call, of a module that is called several
             times in a forward. Defaults to None, all of them.
+        item (int, optional): Item of the index's item, where that is a tuple or
+            list again. Defaults to None.
     """
 
     path: str
     source: str = 'output'
     index: int | None = None
-    item: int | None = None
     call: int | None = None
+    item: int | None = None
 
     @classmethod
     def parse(cls, layer: Layer, model: nn.Module) -> 'Tap':
@@ -64,7 +64,7 @@ class Tap:
                 "as 'backbone.layer3', 'backbone[2]' for an item of a tuple "
                 "output, or 'head.fc:input' for an input."
             )
-        path, source, *numbers = match.groups()
+        path, source, index, item, call = match.groups()
         # a module that several parts share has a name in each of them
         names = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
         if path not in names:
@@ -73,9 +73,8 @@ class Tap:
                 f"{type(model).__name__} has no layer '{path}'; the nearest "
                 f'names are {", ".join(near)}.'
             )
-        return cls(
-            path, (source or ':output')[1:], *(None if n is None else int(n) for n in numbers)
-        )
+        numbers = (None if n is None else int(n) for n in (index, call, item))
+        return cls(path, (source or ':output')[1:], *numbers)
 
     @classmethod
     def _parse_stage(cls, stage: int, model: nn.Module) -> 'Tap':

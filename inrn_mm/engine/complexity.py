@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..utils.config_types import init_scope, model_package
-from .run_config import read_config
+from .config_file import read_config
 
 Counts = dict[str, float]
 

@@ -79,8 +79,10 @@ def count_samples(cfg: Config) -> None:
         cfg (Config): Changed in place.
     """
     method = cfg.model.get('method') if is_distiller(cfg.get('model')) else None
-    methods = list(method) if isinstance(method, (list, tuple)) else [method]
-    methods = [dict(type=each) if isinstance(each, str) else each for each in methods if each]
+    several = list(method) if isinstance(method, (list, tuple)) else [method]
+    methods: list[dict] = [
+        dict(type=each) if isinstance(each, str) else each for each in several if each
+    ]
     missing = [each for each in methods if each.get('type') == 'crd' and 'num_samples' not in each]
     if missing:
         init_scope(cfg)

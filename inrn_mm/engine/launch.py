@@ -17,9 +17,10 @@ from ..datasets.checks.paths import check_data_paths
 from ..ops import find_operators, log_operators
 from ..utils.config_types import init_scope, model_package, type_name
 from .checkpoints.resuming import find_last_checkpoint
+from .config_file import LOADERS
 from .devices import end_group, init_cpu_group
 from .distilled_config import count_samples
-from .run_config import LOADERS, load_config
+from .run_config import load_config
 from .tta import augment_test
 from .work_dir import check_writable, work_dir_lock
 

@@ -6,7 +6,8 @@ import pytest
 from mmengine.registry import MODELS, OPTIMIZERS
 
 from inrn_mm.engine import user_errors
-from inrn_mm.engine.run_config import load_config, read_config
+from inrn_mm.engine.config_file import read_config
+from inrn_mm.engine.run_config import load_config
 from inrn_mm.engine.work_dir import check_writable
 
 

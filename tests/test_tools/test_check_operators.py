@@ -8,6 +8,7 @@ import pytest
 from tool_runs import ROOT
 
 from inrn_mm.ops import extension
+from tools.studies.markdown_table import marks
 from tools.studies.mmdet_folders import CONFIGS, find_folders, find_root
 from tools.studies.mmdet_trials import explain
 

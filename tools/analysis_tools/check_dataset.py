@@ -82,7 +82,7 @@ def main():
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
     from inrn_mm.datasets.checks import check_config
     from inrn_mm.datasets.checks.findings import SEVERITIES
-    from inrn_mm.engine.run_config import read_config
+    from inrn_mm.engine.config_file import read_config
     from inrn_mm.utils.config_types import init_scope
     from inrn_mm.utils.user_error import user_errors
 

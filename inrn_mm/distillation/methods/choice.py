@@ -13,7 +13,10 @@ Method = str | dict
 
 
 def choose_losses(
-    method: Method | Sequence[Method], student: nn.Module, teachers: Mapping[str, nn.Module]
+    method: Method | Sequence[Method],
+    student: nn.Module,
+    teachers: Mapping[str, nn.Module],
+    class_map: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Any]:
     """Choose the losses of methods for a student and its teachers.
 
@@ -25,6 +28,9 @@ def choose_losses(
             several of these.
         student (nn.Module): The student.
         teachers (Mapping[str, nn.Module]): The teachers' networks, by name.
+        class_map (Sequence[int] | Mapping, optional): The student's classes
+            among a teacher's, or those of each teacher. Defaults to None, the
+            same classes.
 
     Returns:
         dict: Arguments of :class:`KnowledgeDistiller` that say the same:
@@ -36,7 +42,8 @@ def choose_losses(
     """
     methods = [method] if isinstance(method, (str, dict)) else list(method)
     own = Network(student)
-    others = {name: Network(net, 'teacher') for name, net in teachers.items()}
+    maps = class_map if isinstance(class_map, Mapping) else dict.fromkeys(teachers, class_map)
+    others = {name: Network(net, 'teacher', maps.get(name)) for name, net in teachers.items()}
     if not others:
         raise ValueError(f'The method {method!r} needs a teacher: give one, or distill_losses.')
     chosen: dict[str, Any] = dict(distill_losses=[])

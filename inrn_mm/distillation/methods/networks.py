@@ -8,14 +8,7 @@ from torch import nn
 
 from ..heads import Logits, find_logits
 from ..layouts import Size
-from ..probe import (
-    USUAL_SIZES,
-    TapUnreached,
-    count_items,
-    likely_channels,
-    named_sizes,
-    probe_blank,
-)
+from ..probe import USUAL_SIZES, TapUnreached, likely_channels, named_sizes, probe_blank, run_until
 from ..taps import Layer, Tap, TapError, list_stages
 
 # the larger one tells strides of 64 and 128 apart, which only necks have;
@@ -47,11 +40,15 @@ class Network:
     Args:
         net (nn.Module): The network, as it is built.
         role (str): What it is called in messages, ``'student'`` or
-            ``'teacher'``.
+            ``'teacher'``. Defaults to ``'student'``.
+        class_map (Sequence[int], optional): For each class of the student its
+            number in this network, -1 for none. Defaults to None, the same
+            classes.
     """
 
     net: nn.Module
     role: str = 'student'
+    class_map: Sequence[int] | None = None
     _sizes: list[Size] = field(init=False, repr=False)
     _channels: list[int] = field(init=False, repr=False)
 
@@ -116,20 +113,24 @@ class Network:
             return None
         return f'{self.logits.layers[0]}:input'
 
-    def count_calls(self, layer: str) -> int:
-        """Count how often a module runs in one forward.
+    def runs_once(self, path: str) -> bool:
+        """Tell whether a module runs once in the block that it is in.
 
         Args:
-            layer (str): The layer.
+            path (str): Path of the module.
         """
-        tap = Tap.parse(layer, self.net)
-        return probe_blank(self.net, [tap], self._sizes, self._channels).num_calls[tap]
+        calls: list[int] = []
+        handle = self.net.get_submodule(path).register_forward_pre_hook(lambda *_: calls.append(1))
+        run_until(self.net, path.rpartition('.')[0], self._sizes, self._channels)
+        handle.remove()
+        return len(calls) == 1
 
     def _has(self, path: str) -> bool:
         return isinstance(getattr(self.net, path, None), nn.Module)
 
     def _count(self, path: str) -> int:
-        return count_items(self.net, path, self._sizes, self._channels)
+        out = run_until(self.net, path, self._sizes, self._channels)
+        return len(out) if isinstance(out, (tuple, list)) else int(out is not None)
 
     def _places(self, layers: Sequence[Layer], sizes: Sequence[Size] = ()) -> list[Place]:
         """Look at layers, and leave out those that give no maps."""

@@ -104,6 +104,13 @@ def pair_logits(student: Network, teacher: Network) -> tuple[Logits, list[tuple[
             f'{student.name} and {teacher.name} score different things, {_SCORED[own.kind]} and '
             f'{_SCORED[other.kind]}'
         )
+    if teacher.class_map is None and own.num_classes != other.num_classes:
+        raise Unpaired(
+            f'their classes differ, {own.num_classes} and {other.num_classes}, and nothing says '
+            'which are the same'
+        )
+    if teacher.class_map is not None and max(teacher.class_map, default=-1) < 0:
+        raise Unpaired('they share no class')
     if own.anchors != other.anchors:
         raise Unpaired(
             f'{student.name} scores {own.anchors} boxes at a place and {teacher.name} '

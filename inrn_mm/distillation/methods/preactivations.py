@@ -28,9 +28,9 @@ def name_input(network: Network, stage: Layer) -> Layer:
         return stage
     for name in _ACTIVATIONS:
         if isinstance(getattr(block, name, None), nn.Module):
-            layer = f'{path}.{name}:input'
             # one module may be each of the block's activations
-            return layer if network.count_calls(layer) == 1 else f'{layer}@-1'
+            last = '' if network.runs_once(f'{path}.{name}') else '@-1'
+            return f'{path}.{name}:input{last}'
     return stage
 
 

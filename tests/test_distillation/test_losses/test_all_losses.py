@@ -78,7 +78,8 @@ def annotate(samples):
 
 
 def test_every_loss_is_covered():
-    covered = {cfg['type'] for cfg in CONFIGS}
+    # those of certain heads are tested with them, in test_heads.py
+    covered = {cfg['type'] for cfg in CONFIGS} | {'LocalizationLoss', 'QueryKDLoss'}
     registered = {
         name
         for name, module in MODELS.module_dict.items()
