@@ -13,14 +13,14 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import inrn_mm  # noqa: F401
-from inrn_mm.distillation.configs import model_config
+from inrn_mm.distillation.configs import model_config, published_weights
 from inrn_mm.distillation.losses import OverhaulLoss
+from inrn_mm.engine.config_file import read_config
 
 pytest.importorskip('mmdet')
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted((ROOT / 'configs' / 'inrn').glob('*.py'))
 DISTILLED = sorted((ROOT / 'configs' / 'distill').glob('*-from-*.py'))
-STUDENTS = sorted(set((ROOT / 'configs' / 'distill').glob('*.py')) - set(DISTILLED))
 # schedules change nothing in the model, and these hold all students
 MODEL_CONFIGS = [p for p in DETECTORS if p.name.endswith('_kd_coco.py')]
 
@@ -34,7 +34,8 @@ def test_config_fits_together(path):
     assert student.type == {'faster': 'FasterRCNN', 'mask': 'MaskRCNN'}[path.name.split('-')[0]]
     assert ('inrn' in path.name) == (student.backbone.type == 'INRN')
     if distilled:
-        assert cfg.model.teacher_checkpoint.startswith('https://')
+        assert published_weights(cfg.model.teacher).startswith('https://')
+        assert cfg.model.method == 'inrn'
     assert 'inrn_mm' in cfg.custom_imports.imports
     metrics = cfg.val_evaluator.metric
     assert ('segm' in metrics) == path.name.startswith('mask')
@@ -86,7 +87,7 @@ METHODS = dict(
     cwd='ChannelWiseLoss',
     mgd='MaskedGenerativeLoss',
     fgd='FocalGlobalLoss',
-    inrn='StageMSELoss',
+    ld='LocalizationLoss',
 )
 
 
@@ -101,28 +102,24 @@ def test_comparison_differs_in_the_method_only(path):
     cfg = parsed(path)
     detector, networks, method, _ = path.stem.split('_')
     student = networks.replace('-from-r101', '')
-    folder = 'inrn' if 'rcnn' in detector else 'distill'
-    alone = parsed(ROOT / f'configs/{folder}/{detector}_{student}_coco.py')
+    if 'rcnn' in detector:
+        alone = parsed(ROOT / f'configs/inrn/{detector}_{student}_coco.py')
+        for key in ('train_dataloader', 'val_evaluator', 'train_cfg', 'param_scheduler'):
+            assert cfg[key] == alone[key], key
+    else:
+        alone = read_config(f'mmdet::{detector}/{detector}_{student}_fpn_1x_coco.py')
+        assert cfg.train_dataloader.dataset.data_root == 'data/coco'
+        assert cfg.train_cfg.max_epochs == alone.train_cfg.max_epochs
     model = cfg.model
-    losses = [loss.type for loss in model.distill_losses]
-    assert losses == [METHODS[method]]
-    assert '_r101_' in model.teacher_checkpoint
+    assert model.method == method
+    assert '_r101_' in (model.get('teacher_checkpoint') or published_weights(model.teacher))
     assert model.student.backbone == alone.model.backbone
     assert model.student.type == alone.model.type
-    for key in ('train_dataloader', 'val_evaluator', 'train_cfg', 'param_scheduler'):
-        assert cfg[key] == alone[key], key
-    assert cfg.optim_wrapper.optimizer == alone.optim_wrapper.optimizer
+    assert 'inrn_mm' in cfg.custom_imports.imports
+    assert cfg.optim_wrapper.optimizer.lr == alone.optim_wrapper.optimizer.lr
     # sums over the map, which have large gradients at first
     if method in ('ofd', 'mgd', 'fgd'):
         assert cfg.optim_wrapper.clip_grad.max_norm == 35
-
-
-@pytest.mark.parametrize('path', STUDENTS, ids=lambda p: p.stem)
-def test_one_stage_students(path):
-    cfg = Config.fromfile(path)
-    assert cfg.optim_wrapper.optimizer.lr == 0.01
-    assert cfg.train_dataloader.dataset.data_root == 'data/coco'
-    assert 'inrn_mm' in cfg.custom_imports.imports
 
 
 def narrow(cfg):
@@ -139,20 +136,12 @@ def narrow(cfg):
     return cfg
 
 
-# layers of necks and heads have one name, whatever the student's backbone
-BUILT = [
-    p
-    for p in DISTILLED
-    if p.name.startswith(('faster-rcnn_r50', 'retinanet', 'gfl')) or '_ofd_' in p.name
-]
-
-
 @cache
 def narrow_teacher(config):
     return narrow(model_config(config))
 
 
-@pytest.mark.parametrize('path', BUILT, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', DISTILLED, ids=lambda p: p.stem)
 def test_layers_of_a_method_exist(path, quick_init):
     cfg = deepcopy(parsed(path).model)
     cfg.teacher = narrow_teacher(cfg.teacher)
@@ -160,6 +149,7 @@ def test_layers_of_a_method_exist(path, quick_init):
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg)
     (loss,) = model.distill_losses
+    assert type(loss).__name__ == METHODS[cfg.method]
     assert cfg.teacher.backbone.depth == 101
     if isinstance(loss, OverhaulLoss):
         # the norms named exist and fit the features
@@ -216,11 +206,7 @@ def test_metafiles_say_what_has_weights():
         assert all(result['Metrics'] for result in model['Results'])
         name = model['Config'].removeprefix('configs/')
         assert _get_cfg_metainfo(str(ROOT / 'inrn_mm'), name) == model
-        # the weights are those that the students' teacher has
-        teacher = path.name.removesuffix('_coco.py') + '.py'
-        base = Config.fromfile(ROOT / 'configs/_base_/teachers' / teacher)
-        assert base.teacher == f'inrn_mm::{name}'
-        assert base.teacher_checkpoint == model['Weights']
+        assert published_weights(f'inrn_mm::{name}') == model['Weights']
 
 
 FOLDERS = ('inrn', 'distill', 'classification', 'fitting')
@@ -268,7 +254,7 @@ def braces(text):
 def test_bases_are_in_their_rooms():
     base = ROOT / 'configs' / '_base_'
     rooms = {p.name for p in base.iterdir() if p.is_dir() and any(p.glob('*.py'))}
-    assert rooms == {'datasets', 'models', 'schedules', 'distillers', 'teachers'}
+    assert rooms == {'datasets', 'models', 'schedules'}
     assert all(p.name.endswith('runtime.py') for p in base.glob('*.py'))
     assert [p for p in (ROOT / 'configs').rglob('_base_') if any(p.rglob('*.py'))] == [base]
 

@@ -1,15 +1,10 @@
 # INRN-M, distilled from ResNet-101 by the paper (Eq. 4).
-_base_ = [
-    './inrn-m_imagenet.py',
-    '../_base_/distillers/inrn_imagenet.py',
-    '../_base_/teachers/resnet101_imagenet.py',
-]
+_base_ = './inrn-m_imagenet.py'
 
 model = dict(
     _delete_=True,
     type='KnowledgeDistiller',
     student=_base_.model,
-    teacher=_base_.teacher,
-    teacher_checkpoint=_base_.teacher_checkpoint,
-    distill_losses=_base_.distill_losses,
+    teacher='mmpretrain::resnet/resnet101_8xb32_in1k.py',  # 77.97 top-1
+    method='inrn',
 )

@@ -1,14 +1,10 @@
 # Mask R-CNN with INRN-L, from scratch, distilled from ResNet101-FPN.
-_base_ = [
-    './mask-rcnn_inrn-l_coco.py',
-    '../_base_/distillers/inrn_coco.py',
-    '../_base_/teachers/mask-rcnn_r101.py',
-]
+_base_ = './mask-rcnn_inrn-l_coco.py'
 
 model = dict(
     _delete_=True,
+    type='KnowledgeDistiller',
     student=_base_.model,
-    teacher=_base_.teacher,
-    teacher_checkpoint=_base_.teacher_checkpoint,
-    **_base_.distill,
+    teacher='inrn_mm::inrn/mask-rcnn_r101_coco.py',  # 42.9 box AP, 38.5 mask AP
+    method='inrn',
 )

@@ -11,6 +11,7 @@ import pytest
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
+from tools.studies.comparison_rows import Row
 from tools.studies.training_comparison import markdown, read_run, summarize, write_csv
 from tools.studies.training_runs import places
 
@@ -254,9 +255,11 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
     presets, used = file['presets'], set()
     assert set(presets) >= {'table2', 'table3', 'orders', 'act', 'norm', 'residual', 'compression'}
     for name, preset in presets.items():
-        assert len(set(preset['configs'])) == len(preset['configs']) > 1
-        assert set(preset.get('published', {})) <= set(preset['configs'])
-        for config in preset['configs']:
+        names = preset.get('configs') or [preset['student'], preset['teacher'][0]]
+        known = preset.get('methods', names)
+        assert len(set(known)) == len(known) > 1
+        assert set(preset.get('published', {})) <= {*known, 'alone'}
+        for config in names:
             stem, *variant = config.split('+')
             assert (folder / f'{stem}.py').is_file(), (name, config)
             used.update(variant)
@@ -266,7 +269,32 @@ def test_presets_name_configs_and_published_figures(monkeypatch):
     args = tool['parse_args']()
     assert args.baseline == 'resnet20_cifar100'
     assert args.metric == ['accuracy/top1', 'accuracy/top5']
-    assert args.published['resnet20-from-resnet56_dkd_cifar100'] == 71.97
+    assert args.published['resnet20_cifar100_dkd'] == 71.97
+    assert args.published['resnet20_cifar100'] == 69.06
+
+
+def test_rows_of_methods(monkeypatch, tmp_path):
+    """The student alone, and a run by flags for each method with its settings."""
+    import runpy
+
+    tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
+    argv = [TOOL, '--preset', 'resnet56-resnet20', '--out', str(tmp_path)]
+    monkeypatch.setattr(sys, 'argv', argv)
+    alone, kd, *_, dkd, dist, inrn = tool['all_runs'](tool['parse_args']())
+    assert '--method' not in alone.command
+    teacher = str(ROOT / 'configs/classification/resnet56_cifar100.py')
+    flags = ['--teacher', teacher, 'work_dirs/resnet56_cifar100/epoch_240.pth', '--method']
+    for run, method in ((kd, 'kd'), (dkd, 'dkd'), (inrn, 'inrn')):
+        assert run.command[run.command.index('--teacher') :][:5] == [*flags, method]
+        assert run.method == f'resnet20_cifar100_{method}'
+    assert 'model.method.beta=2.0' in dkd.command and dkd.options == ['model.method.beta=2.0']
+    argv = [TOOL, 'a.py', '--methods', 'pkd', 'kd', '--teacher', 'mmdet::b.py']
+    monkeypatch.setattr(sys, 'argv', argv)
+    monkeypatch.setattr(Path, 'is_file', lambda path: True)
+    monkeypatch.setitem(tool['parse_args'].__globals__, 'default_metric', lambda _: ['AP'])
+    args = tool['parse_args']()
+    assert [row.name for row in args.rows] == ['a', 'a_pkd', 'a_kd'] and args.baseline == 'a'
+    assert args.rows[1].flags == ['--teacher', 'mmdet::b.py', '--method', 'pkd']
 
 
 def test_rows_of_an_ablation(monkeypatch, tmp_path):
@@ -309,7 +337,7 @@ def test_many_gpus_go_through_the_launcher(run_tool, monkeypatch, tmp_path):
     import runpy
 
     tool = runpy.run_path(str(ROOT / 'tools' / TOOL))
-    argv = tool['command']('a.py', tmp_path, 3, ['b=1'], 8)
+    argv = tool['command'](Row('a.py', 'a'), tmp_path, 3, ['b=1'], 8)
     assert argv == [
         'bash',
         str(ROOT / 'tools/dist_train.sh'),
@@ -336,9 +364,9 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
         student_options=['neck.b=2'],
         distill_options=['model.teacher_checkpoint=t.pth'],
     )
-    row = tool['Row'](plain, 'plain')
+    row = Row(plain, 'plain')
     assert tool['run_options'](row, args) == ['a=1', 'model.neck.b=2']
-    row = tool['Row'](distilled, 'distilled', ['neck.c=3'])
+    row = Row(distilled, 'distilled', ['neck.c=3'])
     assert tool['run_options'](row, args) == [
         'a=1',
         'model.student.neck.c=3',
@@ -355,6 +383,8 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
         ([], 'Give configs or --preset NAME'),
         (['a.py', '--preset', 'act'], 'Give configs or --preset NAME'),
         (['a.py', '--preset', 'gone'], 'invalid choice'),
+        (['a.py', '--methods', 'kd'], '--methods and --teacher belong together'),
+        (['a.py', 'b.py', '--methods', 'kd', '--teacher', 't.py'], 'but there are 2 configs'),
         (['a.py', '--jobs', '0'], '--jobs 0: it must be 1 or more'),
         (['a.py', '--jobs', '2', '--gpus', '2'], 'cannot be given for runs on'),
     ],

@@ -1,4 +1,4 @@
-"""Train several configs with several seeds and compare them in one table.
+"""Train a student by several methods, or several configs, and compare them in one table.
 
 Each run is one tools/train.py with a work_dir of its own below --out. Started
 again, finished runs are left alone and an interrupted one goes on, so that
@@ -11,15 +11,14 @@ belong together have names, see --preset.
 import argparse
 import signal
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 EXAMPLES = """examples:
   python tools/analysis_tools/compare_distillers.py \\
-      configs/distill/faster-rcnn_r50-from-r101_{kd,pkd,review,inrn}_coco.py \\
-      --baseline configs/inrn/faster-rcnn_r50_coco.py --seeds 0 1 2 \\
+      configs/inrn/faster-rcnn_r50_coco.py --methods kd pkd review inrn \\
+      --teacher inrn_mm::inrn/faster-rcnn_r101_coco.py --seeds 0 1 2 \\
       --out work_dirs/compare
   (the same again after an interruption; add --gpus 8 on eight GPUs)
 
@@ -33,30 +32,6 @@ EXAMPLES = """examples:
   again goes on)"""
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
-PRESETS = CONFIGS / 'presets.yml'
-
-
-@dataclass
-class Row:
-    """A row of the table.
-
-    Args:
-        config (Path): The config file.
-        name (str): The row's name, and that of its folder.
-        options (list[str]): ``KEY=VALUE`` of the student's model that the
-            config is changed by. Defaults to an empty list.
-    """
-
-    config: Path
-    name: str
-    options: list[str] = field(default_factory=list)
-
-
-def preset_row(name, variants):
-    """Find the row that a preset calls CONFIG or CONFIG+VARIANT."""
-    config, _, variant = name.partition('+')
-    return Row(CONFIGS / f'{config}.py', name, variants[variant] if variant else [])
 
 
 def make_parser(presets):
@@ -64,7 +39,23 @@ def make_parser(presets):
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('configs', nargs='*', type=Path, help='config files, one per method')
+    parser.add_argument(
+        'configs', nargs='*', type=Path, help='config files, or that of the student for --methods'
+    )
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='train the student alone and by these methods; --cfg-options are for all',
+    )
+    parser.add_argument(
+        '--teacher',
+        nargs='+',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='of --methods, as in tools/train.py; also in place of that of a preset',
+    )
     parser.add_argument(
         '--preset',
         choices=presets,
@@ -73,6 +64,12 @@ def make_parser(presets):
         'published figures beside ours: '
         + '; '.join(f'{n}: {p["about"]}' for n, p in presets.items()),
     )
+    add_run_arguments(parser)
+    return parser
+
+
+def add_run_arguments(parser):
+    """Add what all runs are trained and compared by."""
     parser.add_argument(
         '--baseline',
         type=Path,
@@ -118,11 +115,12 @@ def make_parser(presets):
         default=Path('work_dirs/compare'),
         help='folder (default: work_dirs/compare)',
     )
-    return parser
 
 
 def parse_args():
     """Parse the command line, fill in what a preset says, and check it."""
+    from tools.studies.comparison_rows import PRESETS, Row, method_rows, preset_rows, published_rows
+
     file = yaml.safe_load(PRESETS.read_text())
     presets, variants = file['presets'], file['variants']
     parser = make_parser(presets)
@@ -134,18 +132,27 @@ def parse_args():
             f'--jobs {args.jobs}: it must be 1 or more, and cannot '
             'be given for runs on several GPUs each.'
         )
+    if bool(args.methods) != bool(args.teacher) and not args.preset:
+        parser.error('--methods and --teacher belong together.')
+    if args.methods and len(args.configs) != 1:
+        parser.error(f'--methods are of one student, but there are {len(args.configs)} configs.')
     args.published = {}
     rows = [Row(config, config.stem) for config in args.configs]
+    if args.methods:
+        rows = method_rows(rows[0], args.teacher, dict.fromkeys(args.methods))
     if args.preset:
         preset = presets[args.preset]
-        rows = [preset_row(name, variants) for name in preset['configs']]
-        args.published = preset.get('published', {})
+        if args.teacher and 'teacher' in preset:
+            preset['teacher'] = args.teacher
+        rows = preset_rows(preset, variants)
+        args.published = published_rows(preset)
         args.metric = args.metric or ['accuracy/top1', 'accuracy/top5']
     if args.baseline:
         first = Row(args.baseline, args.baseline.stem)
         rows = [first] + [row for row in rows if row != first]
     args.rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
-    args.baseline = args.rows[0].name if args.baseline or args.preset else None
+    named = args.baseline or args.preset or args.methods
+    args.baseline = args.rows[0].name if named else None
     names = [row.name for row in args.rows]
     for row in args.rows:
         if not row.config.is_file():
@@ -162,56 +169,61 @@ def parse_args():
 
 def default_metric(config):
     """Choose the metric that configs of this kind are compared by."""
-    from mmengine.config import Config
-
     import inrn_mm  # noqa: F401, for bases written inrn_mm::...
+    from inrn_mm.engine.config_file import read_config
     from inrn_mm.utils.config_types import model_package
 
-    cfg = Config.fromfile(config)
+    cfg = read_config(str(config))
     package = model_package(cfg) or cfg.get('default_scope')
     return ['accuracy/top1' if package == 'mmpretrain' else 'coco/bbox_mAP']
 
 
 def run_options(row, args):
     """List all options of the runs of one row."""
-    options = list(args.cfg_options)
+    options = [*args.cfg_options, *(f'model.method.{setting}' for setting in row.settings)]
     student_options = row.options + args.student_options
     if not student_options and not args.distill_options:
         return options  # without reading the config
-    from mmengine.config import Config
-
+    from inrn_mm.engine.config_file import read_config
     from inrn_mm.utils.config_types import is_distiller
 
-    distilled = is_distiller(Config.fromfile(row.config).model)
+    distilled = is_distiller(read_config(str(row.config)).model)
     model = 'model.student.' if distilled else 'model.'
     options += [model + option for option in student_options]
-    return options + (args.distill_options if distilled else [])
+    return options + (args.distill_options if distilled or row.method else [])
 
 
-def command(config, folder, seed, options, gpus):
+def command(row, folder, seed, options, gpus):
     """Make the command line of one run."""
-    argv = [sys.executable, TRAIN, config]
+    argv = [sys.executable, TRAIN, row.config]
     if gpus > 1:
-        argv = ['bash', TRAIN.with_name('dist_train.sh'), config, gpus]
-    argv += ['--work-dir', folder, '--resume']
+        argv = ['bash', TRAIN.with_name('dist_train.sh'), row.config, gpus]
+    argv += ['--work-dir', folder, '--resume', *row.flags]
     argv += ['--cfg-options', f'randomness.seed={seed}', *options]
     return list(map(str, argv))
 
 
-def count_parameters(config, options):
+def count_parameters(row, options):
     """Count the trainable numbers that the losses add to the student."""
-    from mmengine.config import Config, DictAction
+    from mmengine.config import DictAction
     from mmengine.registry import MODELS
 
+    from inrn_mm.engine.distilled_config import count_samples
+    from inrn_mm.engine.run_config import load_config
     from inrn_mm.utils.config_types import init_scope, is_distiller
 
-    cfg = Config.fromfile(config)
     parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='*', action=DictAction, default={})
-    cfg.merge_from_dict(parser.parse_args(['--options', *options]).options)
+    parser.add_argument('--cfg-options', nargs='*', action=DictAction, default={})
+    parser.add_argument('--teacher', nargs='+')
+    parser.add_argument('--method', nargs='+')
+    args = parser.parse_args(['--cfg-options', *options, *row.flags])
+    args.config, args.work_dir = str(row.config), None
+    args.launcher, args.allow_pickle = 'none', False
+    cfg = load_config(args)
     if not is_distiller(cfg.model):
         return 0
     init_scope(cfg)
+    count_samples(cfg)
     losses = MODELS.build(cfg.model).distill_losses
     return sum(p.numel() for p in losses.parameters() if p.requires_grad)
 
@@ -226,7 +238,7 @@ def all_runs(args):
         for row in args.rows:
             folder = args.out / row.name / f'seed{seed}'
             options = args.options[row.name]
-            argv = command(row.config, folder, seed, options, args.gpus)
+            argv = command(row, folder, seed, options, args.gpus)
             runs.append(Run(row.config, seed, options, folder, argv, row.name))
     return runs
 
@@ -243,7 +255,8 @@ def write_tables(args, runs, counted=False):
             continue
         if counted and 'added_params' not in record:
             if run.method not in counts:
-                counts[run.method] = count_parameters(run.config, run.options)
+                row = next(row for row in args.rows if row.name == run.method)
+                counts[run.method] = count_parameters(row, run.options)
             run.write_record(dict(record, added_params=counts[run.method]))
         found.append(read_run(run.folder, args.metric))
     if not found:

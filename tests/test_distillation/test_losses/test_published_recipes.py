@@ -43,6 +43,8 @@ METHODS = dict(
     ),
     dkd=('dkd/res32x4_res8x4', ['DKD.BETA', 2.0]),
 )
+# what presets.yml sets for this pair
+SETTINGS = {('resnet20', 'review'): dict(weight=0.6), ('resnet20', 'dkd'): dict(beta=2.0)}
 LABELS = torch.tensor([1, 57, 99, 3])
 INDICES = torch.tensor([3, 0, 17000, 49999])
 
@@ -99,8 +101,10 @@ def copy_connectors(method, loss, theirs):
 @pytest.mark.parametrize('student, teacher', PAIRS.items())
 @pytest.mark.parametrize('method', METHODS)
 def test_step(mdistiller, monkeypatch, method, student, teacher):
-    path = CONFIGS / f'{student}-from-{teacher}_{method}_cifar100.py'
-    mine = Config.fromfile(path)
+    mine = Config.fromfile(CONFIGS / f'{student}-from-{teacher}_kd_cifar100.py')
+    mine.model.method = dict(type=method, **SETTINGS.get((student, method), {}))
+    if method == 'crd':
+        mine.model.method.num_samples = 50000
     torch.manual_seed(0)
     model, loss = our_model(mine)
     inputs = torch.randn(4, 3, 32, 32)

@@ -1,7 +1,0 @@
-# Attention transfer at the ends of the four stages, with the paper's weight.
-distill = dict(
-    type='KnowledgeDistiller',
-    distill_losses=[
-        dict(type='AttentionTransferLoss', pairs=[(0, 0), (1, 1), (2, 2), (3, 3)], weight=1000.0)
-    ],
-)

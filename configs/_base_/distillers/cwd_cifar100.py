@@ -1,3 +1,0 @@
-# CWD on the last stage; for classifiers it has no published setting, so these
-# are those of detectors.
-distill_losses = [dict(type='ChannelWiseLoss', pairs=[(2, 2)])]
