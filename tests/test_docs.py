@@ -1,16 +1,18 @@
 """What docs/distillation.md says of the code."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 
 import inrn_mm  # noqa: F401
 from inrn_mm.distillation import losses
+from inrn_mm.distillation.configs import model_config
 from inrn_mm.distillation.losses import DistillLoss
+from inrn_mm.distillation.methods import METHODS, Network, list_methods
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'distillation.md').read_text()
@@ -26,12 +28,18 @@ STUDENTS = TEACHER, stages(64, 128, 256, 512)
 ROWS = re.findall(r'`(\w+)` \|[^|]*\|[^|]*\| ([\d,]+) / ([\d,]+) \|', PAGE)
 
 
+@cache
 def method_configs():
-    """The losses of the detectors' bases, by class."""
+    """The losses of Faster R-CNN, by class."""
+    names = ('r50', 'student'), ('r101', 'teacher')
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        nets = [
+            Network(MODELS.build(model_config(f'inrn_mm::inrn/faster-rcnn_{name}_coco.py')), role)
+            for name, role in names
+        ]
     found = {}
-    for path in (ROOT / 'configs' / '_base_' / 'distillers').glob('*_coco.py'):
-        for loss in Config.fromfile(path).distill.distill_losses:
-            found[loss.type] = loss
+    for name in set(list_methods()) - {'auto', 'crd', 'ld'}:
+        found.update((loss['type'], loss) for loss in METHODS.get(name)(*nets)['distill_losses'])
     return found
 
 
@@ -64,14 +72,18 @@ def test_examples_are_losses():
     """Every loss in a code block has the arguments that it is shown with."""
     count = 0
     for block in re.findall(r'```python\n(.*?)```', PAGE, re.S):
-        if '_base_' in block:
-            block = block[block.index('    distill_losses=') :].strip(' ),\n')
+        if 'distill_losses' not in block:
+            continue
         names = {}
         exec(block, names)
         for cfg in names['distill_losses']:
             assert isinstance(MODELS.build(cfg), DistillLoss)
             count += 1
-    assert count == 7
+    assert count == 6
+
+
+def test_table_of_methods_by_name_is_complete():
+    assert set(re.findall(r'^\| `(\w+)` \|', PAGE, re.M)) >= set(list_methods())
 
 
 def test_files_exist():

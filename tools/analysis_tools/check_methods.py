@@ -63,7 +63,9 @@ def make_table(found: dict, methods: list[str]) -> str:
         cells = []
         for method in methods:
             trial = found[student, teacher, method]
-            text = trial.text.replace('|', '/')
+            # which methods fit is the table itself
+            text = trial.text.replace('|', '/').split('; methods that fit')[0]
+            text = text.partition(' cannot be taken: ')[2] or text
             if trial.status != 'works' and text not in sentences:
                 sentences.append(text)
             number = sentences.index(text) + 1 if text else 0
