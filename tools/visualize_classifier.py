@@ -52,9 +52,11 @@ def find_script(name):
 
 def target_layers(config):
     """Make arguments that name INRN's last stage; none for other networks."""
-    from mmengine.config import Config
+    from inrn_mm.engine.config_file import read_config
+    from inrn_mm.utils.user_error import user_errors
 
-    model = Config.fromfile(config).model
+    with user_errors():
+        model = read_config(str(config)).model
     backbone = model.get('student', model).backbone
     if backbone.type not in ('INRN', 'inrn_mm.INRN'):
         return []

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable
 
 import torch
-from mmengine.config import Config
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS
 from torch import Tensor
@@ -21,6 +20,7 @@ from torch import Tensor
 from inrn_mm.distillation import WeightSchedule
 from inrn_mm.distillation.acceleration import Acceleration
 from inrn_mm.distillation.recorder import Recorder
+from inrn_mm.engine.config_file import read_config
 from inrn_mm.utils.config_types import init_scope, is_distiller, model_package
 from inrn_mm.utils.machine import describe
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> dict:
         dict: The rows, and the memory that ours may need: that of the
         student, the teacher's weights and the tapped maps.
     """
-    cfg, package = read_config(args.config)
+    cfg, package = read_model(args.config)
     data = random_batch(package, args.batch, args.size)
     models = _models(cfg, args)
     steps = {name: make_step(model, data, args) for name, model in models.items()}
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> dict:
     return result
 
 
-def read_config(path: str) -> tuple[dict, str]:
+def read_model(path: str) -> tuple[dict, str]:
     """Read the model of a distilled training, with a random teacher.
 
     Args:
@@ -90,9 +90,9 @@ def read_config(path: str) -> tuple[dict, str]:
         config's default scope is entered.
 
     Raises:
-        ValueError: If the model is no distiller.
+        ValueError: If the model is no distiller, or the file cannot be read.
     """
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     if not is_distiller(cfg.get('model')):
         raise ValueError(
             f'{path} is not the config of a distilled training: its model is no KnowledgeDistiller.'
@@ -108,7 +108,7 @@ def make_distiller(cfg: dict) -> BaseModel:
     """Build the distiller, initialised without anything downloaded.
 
     Args:
-        cfg (dict): What :func:`read_config` returns.
+        cfg (dict): What :func:`read_model` returns.
 
     Returns:
         KnowledgeDistiller: In training mode, SyncBN replaced by BN.

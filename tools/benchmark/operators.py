@@ -9,7 +9,7 @@ from types import ModuleType
 from inrn_mm.ops import find_operators
 from inrn_mm.utils.machine import describe
 
-from .distill import make_distiller, make_step, read_config
+from .distill import make_distiller, make_step, read_model
 from .samples import random_batch
 from .timing import interleave, median, ratio
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> dict:
             'There is nothing to compare with: this environment has no compiled operators of '
             'mmcv that run; bash tools/setup_env.sh --wheel-dir installs a wheel of them.'
         )
-    cfg, scope = read_config(args.config)
+    cfg, scope = read_model(args.config)
     data = random_batch(scope, args.batch, args.size)
     step = make_step(make_distiller(cfg).student.to(args.device), data, args)
     kinds = dict(compiled='mmcv._ext', torchvision='inrn_mm.ops.extension')

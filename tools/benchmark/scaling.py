@@ -18,7 +18,7 @@ from torch import nn
 from inrn_mm.engine.devices import OWN_BUFFERS, CPUDistributedDataParallel, check_devices, free_port
 from inrn_mm.utils.machine import describe
 
-from .distill import make_distiller, make_step, read_config
+from .distill import make_distiller, make_step, read_model
 from .peers import plain_student
 from .samples import random_batch
 from .timing import interleave, median, ratio, synchronize
@@ -181,7 +181,7 @@ def _steps(rank: int | None, port: int, args: argparse.Namespace) -> dict[str, _
             rank=rank,
             world_size=args.processes,
         )
-    cfg, package = read_config(args.config)
+    cfg, package = read_model(args.config)
     ours = make_distiller(cfg)
     data = random_batch(package, args.batch, args.size)
     models = {'student alone': plain_student(ours.student), 'ours': ours}
