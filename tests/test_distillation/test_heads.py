@@ -143,6 +143,28 @@ def test_few_confident_places_are_not_lost_among_all_others():
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
+def test_focus_is_on_what_the_networks_see_differently():
+    settings = dict(pairs=[(0, 0)], temperature=1.0, use_sigmoid=True, average='confidence')
+    student, teacher = torch.full((1, 1, 1, 8), -4.0), torch.full((1, 1, 1, 8), -6.0)
+    teacher[..., 0] = 3.0
+    student.requires_grad_()
+    shares = []
+    for focus in (0.0, 2.0):
+        (term,) = LogitKDLoss(**settings, focus=focus)([student], [teacher])
+        (grad,) = torch.autograd.grad(term, student)
+        shares.append(float(grad[..., 0].abs().sum() / grad.abs().sum()))
+    assert shares[0] < 0.9 and shares[1] > 0.999
+    by_hand = (3 - (-4)) * torch.sigmoid(torch.tensor(3.0))  # KL of one score
+    gap = torch.sigmoid(torch.tensor(3.0)) - torch.sigmoid(torch.tensor(-4.0))
+    softplus = torch.nn.functional.softplus
+    kl = by_hand - softplus(torch.tensor(3.0)) + softplus(torch.tensor(-4.0))
+    others = 7 * torch.sigmoid(torch.tensor(-6.0))
+    expected = kl * gap**2 / (torch.sigmoid(torch.tensor(3.0)) + others).clamp(min=1)
+    torch.testing.assert_close(term, expected, rtol=1e-3, atol=0)
+    with pytest.raises(ValueError, match='focus is for sigmoid scores'):
+        LogitKDLoss([(0, 0)], focus=2.0)
+
+
 def test_ld_is_mmdets_own():
     """Value and gradient equal those of LDHead under the same teacher."""
     from mmdet.testing import demo_mm_inputs

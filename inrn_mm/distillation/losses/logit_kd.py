@@ -29,7 +29,9 @@ class LogitKDLoss(DistillLoss):
     background, which both networks know: with ``average='confidence'`` the
     sum over all pairs is divided by the sum of the teacher's highest scores,
     about the number of places with an object, as the losses of the heads
-    themselves are. The paper weights the cross-entropy by
+    themselves are, and ``focus`` weights each score by
+    :math:`|p_t - p_s|^{focus}`, as the quality focal loss does (`Generalized
+    Focal Loss <https://arxiv.org/abs/2006.04388>`_, Eq. 5). The paper weights the cross-entropy by
     0.1 beside 0.9 of this; that is the ``loss_weight`` of the student's head.
 
     Args:
@@ -48,6 +50,8 @@ class LogitKDLoss(DistillLoss):
             per place. Defaults to None, all channels.
         average (str): ``'rows'``, or ``'confidence'`` with sigmoid scores.
             Defaults to ``'rows'``.
+        focus (float): Exponent of the weight of sigmoid scores. Defaults to 0,
+            all alike.
         class_map (Sequence[int], optional): Classes of the teacher, see
             :class:`ClassMap`. Defaults to None, the student's.
         weight (float | Sequence[float]): Defaults to 0.9, that of CIFAR-100
@@ -69,6 +73,7 @@ class LogitKDLoss(DistillLoss):
         use_sigmoid: bool = False,
         num_classes: int | None = None,
         average: str = 'rows',
+        focus: float = 0.0,
         class_map: Sequence[int] | None = None,
         weight: float | Sequence[float] = 0.9,
         **kwargs,
@@ -84,7 +89,11 @@ class LogitKDLoss(DistillLoss):
                 f"LogitKDLoss averages over 'rows' or, with use_sigmoid=True, by 'confidence', "
                 f'got {average!r}.'
             )
+        check_number('focus', focus, least=0)
+        if focus and not use_sigmoid:
+            raise ValueError('focus is for sigmoid scores: set use_sigmoid=True.')
         self.average = average
+        self.focus = focus
         self.classes = ClassMap(class_map)
 
     def check(
@@ -192,11 +201,14 @@ class LogitKDLoss(DistillLoss):
         if self.use_sigmoid:
             # p_t log(p_t / p_s) + (1 - p_t) log((1 - p_t) / (1 - p_s)), with
             # log(1 - sigmoid(x)) = logsigmoid(x) - x
-            total = (
+            error = (
                 F.logsigmoid(teacher)
                 - F.logsigmoid(student)
                 + torch.sigmoid(-teacher) * (student - teacher)
-            ).sum()
+            )
+            if self.focus:
+                error = error * (teacher.sigmoid() - student.sigmoid()).abs() ** self.focus
+            total = error.sum()
         else:
             total = F.kl_div(
                 student.log_softmax(1), teacher.log_softmax(1), reduction='sum', log_target=True
