@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
@@ -138,6 +139,29 @@ class BoundLoss:
         terms = [self.loss(*features, data_samples) for features in calls]
         return [sum(term) / len(term) for term in zip(*terms)]
 
+    def weigh(self, terms: Sequence[Tensor], weights: Sequence[float]) -> dict[str, Tensor]:
+        """Weight the terms, and tell what is logged beside them.
+
+        Args:
+            terms (Sequence[Tensor]): A scalar for each pair.
+            weights (Sequence[float]): The weights of the running iteration.
+
+        Returns:
+            dict[str, Tensor]: ``loss_{name}``, which are summed, and where
+            that says more ``raw_{name}`` and ``weight_{name}``.
+        """
+        entries = {}
+        auto = self.loss.auto
+        if auto:
+            scaled = [weight * scale for weight, scale in zip(weights, auto.scales())]
+        for name, weight, term in zip(self.names, scaled if auto else weights, terms):
+            entries[f'loss_{name}'] = weight * term
+            if not self.loss.unweighted:
+                entries[log_name('raw', name)] = term.detach()
+            if auto:
+                entries[log_name('weight', name)] = torch.ones_like(term) * weight
+        return entries
+
     def idle_terms(self, like: Tensor) -> list[Tensor]:
         """Return zeros with a gradient for all parameters of the loss, which
         DDP would otherwise wait for."""
@@ -165,6 +189,16 @@ class BoundLoss:
             ([own[i] for own, _ in maps], [other[i] for _, other in maps])
             for i in range(counts.pop())
         ]
+
+
+def log_name(prefix: str, name: str) -> str:
+    """Make a name that is logged but not added to the total loss.
+
+    Args:
+        prefix (str): What is logged.
+        name (str): Name of the loss and its layer.
+    """
+    return f'{prefix}_{name}'.replace('loss', 'l.')
 
 
 def check_names(several: Sequence[BoundLoss]) -> None:

@@ -52,7 +52,7 @@ def pairs_table(distiller: KnowledgeDistiller) -> Table:
         for i, ((own, other), shapes) in enumerate(zip(bound.loss.pairs, bound.shapes)):
             name = bound.names[i].partition('.')[0]
             shown = ['x'.join(map(str, shape[1:])) for shape in shapes]
-            weight = f'{bound.loss.weights[i]:g}'
+            weight = str(bound.loss.auto or f'{bound.loss.weights[i]:g}')
             table.add_row(name, weight, str(own), shown[0], str(other), shown[1])
     return table
 

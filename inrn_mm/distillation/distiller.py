@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..utils.checks import check_number
 from .bound import BoundLoss, check_names, require_gradients
 from .configs import model_config, teacher_configs, with_class_map
-from .gradient_ratios import compare_gradients, log_name
+from .gradient_ratios import measure_ratios
 from .layouts import Size
 from .methods import choose_losses
 from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
@@ -222,7 +222,8 @@ class KnowledgeDistiller(StudentView):
             dict[str, Tensor]: The student's own losses and, for each pair of
             each distillation loss, the weighted ``loss_{name}.{layer}``; for
             the log only, the unweighted ``raw_{name}.{layer}`` where that
-            differs, and at an interval ``grad_ratio_{name}.{layer}``.
+            differs, ``weight_{name}.{layer}`` where it is found, and at an
+            interval ``grad_ratio_{name}.{layer}``.
         """
         weights = {bound: bound.loss.current_weights() for bound in self.bound}
         active = [bound for bound in self.bound if any(weights[bound])]
@@ -242,17 +243,17 @@ class KnowledgeDistiller(StudentView):
             else bound.idle_terms(inputs)
             for bound in self.bound
         }
-        task = self.parse_losses(losses)[0] if self._ratios_due() else None
+        compared = self._compared(active)
+        ratios: dict[str, Tensor] | None = {}
+        if compared:
+            task = self.parse_losses(losses)[0]
+            ratios = measure_ratios({b: (terms[b], weights[b]) for b in compared}, student, task)
         for bound in self.bound:
-            for name, weight, term in zip(bound.names, weights[bound], terms[bound]):
-                losses[f'loss_{name}'] = weight * term
-                if not bound.loss.unweighted:
-                    losses[log_name('raw', name)] = term.detach()
-        if task is not None:
-            ratios = compare_gradients(active, losses, student, task)
-            losses.update(ratios or {})
-            if ratios is None:
-                self.ratio_interval = 0
+            losses.update(bound.weigh(terms[bound], weights[bound]))
+        if ratios is None:
+            self.ratio_interval = 0
+        elif self._ratios_due():
+            losses.update(ratios)
         return losses
 
     def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
@@ -263,10 +264,16 @@ class KnowledgeDistiller(StudentView):
             taps += proposal_taps(self.student)
         return Recorder(self.student, taps, clone=self._clone, grids=self._grids)
 
+    def _compared(self, active: Sequence[BoundLoss]) -> list[BoundLoss]:
+        """List the losses whose gradients this iteration compares with the task's."""
+        if not torch.is_grad_enabled():
+            return []
+        due = self._ratios_due()
+        return [b for b in active if due or (b.loss.auto and not b.loss.auto.fixed)]
+
     def _ratios_due(self) -> bool:
         return (
             bool(self.ratio_interval)
-            and torch.is_grad_enabled()
             and MessageHub.get_current_instance().get_info('iter', 1) % self.ratio_interval == 0
         )
 

@@ -1,46 +1,74 @@
 """How strong the gradient of each distillation loss is, beside the task's."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .bound import BoundLoss
+from .bound import BoundLoss, log_name
 from .recorder import Features
 
 # Training in float16 scales its loss, and so does this: gradients at float16
 # features would be too small for their type. The ratios do not depend on it.
 _SCALE = 2.0**10
 
+Terms = Mapping[str, tuple[Tensor, Sequence[Tensor]]]
 
-def gradient_ratios(terms: dict[str, tuple[Tensor, Tensor]], task: Tensor) -> dict[str, Tensor]:
-    """Compare the gradients of losses at a feature with that of the task.
 
-    Far above 1 a loss drowns the task, far below it does nothing. Parameter
-    gradients, and so DDP, are left alone.
+class Gradients(NamedTuple):
+    """Gradients of a loss and of the task at a layer, times an unknown factor.
 
     Args:
-        terms (dict[str, tuple[Tensor, Tensor]]): For each weighted
-            distillation loss, a scalar, the student's feature that both it
-            and the task depend on.
+        own (Tensor): Norm of that of the loss, 0 where there is none.
+        task (Tensor): Norm of that of the task.
+        dot (Tensor): Their inner product.
+    """
+
+    own: Tensor
+    task: Tensor
+    dot: Tensor
+
+    @property
+    def ratio(self) -> Tensor:
+        """Norm of the loss's over that of the task's, 0 if one has none."""
+        return self.own / self.task.clamp(min=1e-12) * (self.task > 0)
+
+    @property
+    def cosine(self) -> Tensor:
+        """Cosine of the angle between them, NaN if one has none."""
+        return self.dot / (self.own * self.task)
+
+
+def layer_gradients(terms: Terms, task: Tensor) -> dict[str, Gradients]:
+    """Compute gradients of losses and of the task at features of the student.
+
+    Parameter gradients, and so DDP, are left alone.
+
+    Args:
+        terms (Mapping[str, tuple[Tensor, Sequence[Tensor]]]): For each
+            weighted distillation loss, a scalar, the features that both it
+            and the task depend on: one for each call of the layer.
         task (Tensor): The student's own loss, a scalar.
 
     Returns:
-        dict[str, Tensor]: The ratios, 0 where one of the two has no gradient.
+        dict[str, Gradients]: By the names of the losses.
     """
     # one pass through the student's heads for all features
-    features = list({id(x): x for _, x in terms.values()}.values())
-    task_norms = dict(zip(map(id, features), _norms(task, features)))
-    return {
-        name: _norms(term, [x])[0] / task_norms[id(x)].clamp(min=1e-12) * (task_norms[id(x)] > 0)
-        for name, (term, x) in terms.items()
-    }
+    features = list({id(x): x for _, xs in terms.values() for x in xs}.values())
+    of_task = dict(zip(map(id, features), _gradients(task, features)))
+    found = {}
+    for name, (term, xs) in terms.items():
+        pairs = [(own, of_task[id(x)]) for own, x in zip(_gradients(term, xs), xs)]
+        own, its = (torch.stack([grad.norm() for grad in side]).norm() for side in zip(*pairs))
+        found[name] = Gradients(own, its, torch.stack([(a * b).sum() for a, b in pairs]).sum())
+    return found
 
 
-def _norms(loss: Tensor, features: list) -> list:
-    """Compute norms of a loss's gradients at features, 0 where there is none."""
+def _gradients(loss: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+    """Compute a loss's gradients at features, a zero where there is none."""
     wanted = [x for x in features if x.requires_grad] if loss.requires_grad else []
     grads = (
         torch.autograd.grad(loss * _SCALE, wanted, retain_graph=True, allow_unused=True)
@@ -49,51 +77,66 @@ def _norms(loss: Tensor, features: list) -> list:
     )
     found = dict(zip(map(id, wanted), grads))
     return [
-        x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float().norm()
+        x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float()
         for x in features
     ]
 
 
-def compare_gradients(
-    active: Sequence[BoundLoss], losses: dict[str, Tensor], student: Features, task: Tensor
+def measure_ratios(
+    compared: Mapping[BoundLoss, tuple[Sequence[Tensor], Sequence[float]]],
+    student: Features,
+    task: Tensor,
 ) -> dict[str, Tensor] | None:
-    """Compute the ratios of all losses.
+    """Compute the ratios of losses, and let those learn that look for a weight.
 
     Args:
-        active (Sequence[BoundLoss]): The losses that are not idle.
-        losses (dict[str, Tensor]): Their weighted terms, ``loss_{name}``.
+        compared (Mapping[BoundLoss, tuple]): Unweighted terms and weights of
+            each loss.
         student (Features): The student's features.
         task (Tensor): The student's own loss, a scalar.
 
     Returns:
         dict[str, Tensor] | None: By their names in the log; None where the
         student's graph does not allow it.
+
+    Raises:
+        ValueError: If the graph does not allow it and a weight depends on it,
+            or none is found.
     """
-    compared = {
-        log_name('grad_ratio', name): (losses[f'loss_{name}'], student[tap][0])
-        for bound in active
-        for name, (tap, _) in zip(bound.names, bound.taps)
+    trials = {
+        b: b.loss.auto.trial_scales() if b.loss.auto else [1.0] * len(b.names) for b in compared
+    }
+    weighted = {
+        name: (weight * scale * term, student[tap])
+        for bound, values in compared.items()
+        for name, (tap, _), scale, term, weight in zip(
+            bound.names, bound.taps, trials[bound], *values
+        )
     }
     try:
-        return gradient_ratios(compared, task)
+        ratios = {name: x.ratio for name, x in layer_gradients(weighted, task).items()}
     except RuntimeError as error:
         # reentrant checkpointing refuses torch.autograd.grad
         if 'checkpoint' not in str(error).lower():
             raise
+        reason = (
+            "the student recomputes activations in torch's reentrant way (with_cp=True), which "
+            'does not allow '
+        )
+        looking = [b.loss.auto for b in compared if b.loss.auto and not b.loss.auto.fixed]
+        if looking:
+            raise ValueError(
+                f"The weight '{looking[0]}' cannot be found: {reason}it; give a number, or set "
+                'with_cp=False.'
+            ) from None
         print_log(
-            'The ratios of gradients are not logged: the student recomputes activations in '
-            "torch's reentrant way (with_cp=True), which does not allow them.",
-            'current',
-            logging.WARNING,
+            f'The ratios of gradients are not logged: {reason}them.', 'current', logging.WARNING
         )
         return None
-
-
-def log_name(prefix: str, name: str) -> str:
-    """Make a name that is logged but not added to the total loss.
-
-    Args:
-        prefix (str): What is logged.
-        name (str): Name of the loss and its layer.
-    """
-    return f'{prefix}_{name}'.replace('loss', 'l.')
+    for bound, (_, weights) in compared.items():
+        finder = bound.loss.auto
+        if finder and not finder.fixed:
+            finder.update([ratios[name] for name in bound.names], weights, bound.names)
+            for name, tried, scale in zip(bound.names, trials[bound], finder.scales()):
+                ratios[name] = ratios[name] * scale / tried
+    return {log_name('grad_ratio', name): ratio for name, ratio in ratios.items()}

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from toys import toy_batch, toy_config
 
-from inrn_mm.distillation.gradient_ratios import gradient_ratios
+from inrn_mm.distillation.gradient_ratios import layer_gradients
 from inrn_mm.visualization.features import paired_features
 
 MSE = 'StageMSELoss'
@@ -168,7 +168,7 @@ def test_gradient_ratio_of_half_precision():
     """Gradients of 1e-8 are zero in float16, training scales its loss."""
     x = torch.ones(4, 1000, dtype=torch.float16, requires_grad=True)
     term, task = 2e-5 * x.float().mean(), 6e-5 * x.float().mean()
-    ratio = gradient_ratios(dict(term=(term, x)), task)['term']
+    ratio = layer_gradients(dict(term=(term, [x])), task)['term'].ratio
     torch.testing.assert_close(ratio.item(), 1 / 3, rtol=1e-2, atol=0)
 
 
@@ -183,8 +183,8 @@ class Checkpointed(nn.Module):
         return checkpoint(self.stage, x, use_reentrant=True)
 
 
-def checkpointed(layer, stage):
-    model = build([dict(type=MSE, pairs=[(layer, 1)])])
+def checkpointed(layer, stage, **kwargs):
+    model = build([dict(type=MSE, pairs=[(layer, 1)], **kwargs)])
     # at the same path, under a wrapper
     stage = model.backbone.stages[stage]
     stage.forward = Checkpointed(nn.Sequential(*stage)).forward

@@ -50,10 +50,17 @@ def run(work_dir, epochs=2, losses=SCHEDULED, **kwargs):
 
 @pytest.mark.smoke
 def test_resume_equals_an_uninterrupted_run(tmp_path):
-    full = run(tmp_path / 'full', 3)
-    run(tmp_path / 'half', 1)
-    resumed = run(tmp_path / 'half', 3, resume=True)
+    # weights that are found before the interruption, and after it
+    losses = [
+        *SCHEDULED,
+        *(dict(SCHEDULED[0], name=f'a{n}', weight=f'auto:0.1@{n}') for n in (2, 6)),
+    ]
+    full = run(tmp_path / 'full', 3, losses)
+    run(tmp_path / 'half', 1, losses)
+    resumed = run(tmp_path / 'half', 3, losses, resume=True)
     assert resumed.iter == full.iter == 12
+    assert resumed.model.distill_losses[1].auto.fixed and resumed.model.distill_losses[2].auto.fixed
+    assert 'train/weight_a2.stage0' in full.message_hub.log_scalars
     for key, value in full.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[key], value), key
     assert any(k.startswith('distill_losses.') for k in full.model.state_dict())
@@ -83,11 +90,16 @@ def test_ema_and_gradient_accumulation(tmp_path):
     runner = run(
         tmp_path,
         1,
+        [dict(type='StageMSELoss', pairs=[(0, 0)], weight='auto:0.1@3')],
         custom_hooks=[dict(type='EMAHook', momentum=0.5)],
         optim_wrapper=dict(accumulative_counts=2, optimizer=dict(type='SGD', lr=0.05)),
     )
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
     assert not any('teacher' in k for k in saved['ema_state_dict'])
+    (auto,) = (loss.auto for loss in runner.model.distill_losses)
+    assert auto.fixed and torch.equal(
+        saved['state_dict']['distill_losses.0.auto.log_scale'], auto.log_scale
+    )
     # the averaged weights are the ones to deploy
     plain = MODELS.build(dict(type='ToyModel'))
     assert plain.load_state_dict(saved['state_dict'], strict=False).missing_keys == []
@@ -96,6 +108,22 @@ def test_ema_and_gradient_accumulation(tmp_path):
 
 # no schedule: what a runner left behind in this process would count
 CONSTANT = [dict(type='StageMSELoss', pairs=[(0, 0), (2, 2)])]
+
+
+def _find_weight(rank):
+    """Ranks with other images find the same weight."""
+    model = MODELS.build(
+        toy_config([dict(type='StageMSELoss', pairs=[(1, 1)], weight='auto:0.1@2')])
+    )
+    model.init_weights()
+    half = slice(2 * rank, 2 * rank + 2)
+    batch = {name: value[half] for name, value in toy_batch(model).items()}
+    for _ in range(3):
+        model(**batch, mode='loss')
+    (scale,) = model.distill_losses[0].auto.scales()
+    both = [None, None]
+    dist.all_gather_object(both, scale)
+    assert both[0] == both[1] > 0
 
 
 def _gradients(rank, port, path):
@@ -117,6 +145,7 @@ def _gradients(rank, port, path):
             inputs=batch['inputs'][half], data_samples=batch['data_samples'][half], mode='loss'
         )
         sum(out.values()).backward()
+    _find_weight(rank)
     if rank == 0:
         torch.save({n: p.grad for n, p in model.named_parameters()}, path)
     dist.destroy_process_group()

@@ -31,7 +31,7 @@ class AttentionTransferLoss(DistillLoss):
         pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`; the usual
             choice are the ends of all stages.
         power (int): p. Defaults to 2.
-        weight (float | Sequence[float]): Defaults to 1000, that of the
+        weight (float | str | Sequence[float]): Defaults to 1000, that of the
             paper (beta = 1e3).
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
@@ -42,7 +42,7 @@ class AttentionTransferLoss(DistillLoss):
         self,
         pairs: Sequence[tuple],
         power: int = 2,
-        weight: float | Sequence[float] = 1000.0,
+        weight: float | str | Sequence[float] = 1000.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...utils.checks import check_number
+from ..auto_weight import AutoWeight
 from ..schedule import WeightSchedule
 from ..taps import Layer
 
@@ -22,8 +23,10 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
     Args:
         pairs (Sequence[tuple]): ``(student layer, teacher layer)`` each; a
             layer is named as :meth:`Tap.parse` reads it.
-        weight (float | Sequence[float]): Weight of the loss, or one for each
-            pair. Defaults to 1.
+        weight (float | str | Sequence[float]): Weight of the loss, or one for each
+            pair; or ``'auto:0.1'``, found such that the gradient of each pair's
+            term at the student's layer is a tenth of the task's, see
+            :class:`AutoWeight`. Defaults to 1.
         schedule (dict, optional): Arguments of :class:`WeightSchedule`.
             Defaults to None, constant.
         name (str, optional): Name in the log, ``loss_{name}.{layer}``.
@@ -40,6 +43,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
             Defaults to None.
 
     Attributes:
+        auto (AutoWeight | None): What finds the weight, if that is asked for.
         takes_maps (bool): Whether the features are maps of the images, so that
             tokens are laid out as such and what is none is refused.
 
@@ -53,7 +57,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
     def __init__(
         self,
         pairs: Sequence[tuple[Layer, Layer]],
-        weight: float | Sequence[float] = 1.0,
+        weight: float | str | Sequence[float] = 1.0,
         schedule: dict | None = None,
         name: str | None = None,
         teacher: str | None = None,
@@ -69,6 +73,9 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         if not pairs:
             raise ValueError(f'{type(self).__name__} needs at least one pair of layers.')
         self.pairs = [tuple(pair) for pair in pairs]
+        self.auto = AutoWeight.parse(weight, len(pairs)) if isinstance(weight, str) else None
+        if self.auto:
+            weight = self.auto.share
         weights = (
             [float(weight)] * len(pairs)
             if isinstance(weight, (int, float))
@@ -96,10 +103,11 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
     @property
     def unweighted(self) -> bool:
         """Whether all weights are 1 from beginning to end."""
-        return self.schedule.constant and set(self.weights) == {1.0}
+        return not self.auto and self.schedule.constant and set(self.weights) == {1.0}
 
     def current_weights(self) -> list[float]:
-        """Compute the weight of each pair at the running iteration."""
+        """Compute the weight of each pair at the running iteration; one that is
+        found, beside its scale."""
         factor = self.schedule.current()
         return [weight * factor for weight in self.weights]
 

@@ -25,7 +25,7 @@ class ChannelWiseLoss(AlignedLoss):
             dense logits.
         temperature (float): T; the paper has 4 for segmentation.
             Defaults to 1, that of detectors.
-        weight (float | Sequence[float]): Defaults to 10, that of the levels
+        weight (float | str | Sequence[float]): Defaults to 10, that of the levels
             P2-P6 of a Faster R-CNN in MMRazor; the paper has 50 for the
             features and 3 for the logits of a segmentor.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
@@ -38,7 +38,7 @@ class ChannelWiseLoss(AlignedLoss):
         self,
         pairs: Sequence[tuple],
         temperature: float = 1.0,
-        weight: float | Sequence[float] = 10.0,
+        weight: float | str | Sequence[float] = 10.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -57,7 +57,7 @@ class ContrastiveLoss(DistillLoss):
             data samples' meta information. Defaults to ``'sample_idx'``.
         max_memory (float): Bound on the memories in GiB. Defaults to 2, which
             holds ImageNet-1k (1.2 GiB).
-        weight (float | Sequence[float]): Defaults to 0.8, the paper's.
+        weight (float | str | Sequence[float]): Defaults to 0.8, the paper's.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
     Raises:
@@ -76,7 +76,7 @@ class ContrastiveLoss(DistillLoss):
         negatives: str = 'exact',
         sample_key: str = 'sample_idx',
         max_memory: float = 2.0,
-        weight: float | Sequence[float] = 0.8,
+        weight: float | str | Sequence[float] = 0.8,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

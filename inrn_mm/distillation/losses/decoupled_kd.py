@@ -45,7 +45,7 @@ class DecoupledKDLoss(DistillLoss):
         class_map (Sequence[int], optional): Classes of the teacher, see
             :class:`ClassMap`; rows of a class that it does not know are left
             out. Defaults to None, the student's.
-        weight (float | Sequence[float]): Defaults to 1.
+        weight (float | str | Sequence[float]): Defaults to 1.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
     Raises:
@@ -60,7 +60,7 @@ class DecoupledKDLoss(DistillLoss):
         temperature: float = 4.0,
         standardize: bool = False,
         class_map: Sequence[int] | None = None,
-        weight: float | Sequence[float] = 1.0,
+        weight: float | str | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

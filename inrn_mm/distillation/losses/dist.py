@@ -41,7 +41,7 @@ class DISTLoss(DistillLoss):
             ImageNet.
         class_map (Sequence[int], optional): Classes of the teacher, see
             :class:`ClassMap`. Defaults to None, the student's.
-        weight (float | Sequence[float]): Defaults to 1; the paper's weights
+        weight (float | str | Sequence[float]): Defaults to 1; the paper's weights
             are ``beta`` and ``gamma``.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
@@ -56,7 +56,7 @@ class DISTLoss(DistillLoss):
         gamma: float = 2.0,
         temperature: float = 1.0,
         class_map: Sequence[int] | None = None,
-        weight: float | Sequence[float] = 1.0,
+        weight: float | str | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -26,7 +26,7 @@ class FitNetLoss(DistillLoss):
             choice is one pair at the end of the second stage.
         connector (dict): Config of the regressor.
             Defaults to ``dict(type='HintRegressor')``.
-        weight (float | Sequence[float]): Defaults to 100, the weight of
+        weight (float | str | Sequence[float]): Defaults to 100, the weight of
             CRD's comparison on CIFAR-100.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
@@ -37,7 +37,7 @@ class FitNetLoss(DistillLoss):
         self,
         pairs: Sequence[tuple],
         connector: dict = dict(type='HintRegressor'),
-        weight: float | Sequence[float] = 100.0,
+        weight: float | str | Sequence[float] = 100.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -47,7 +47,7 @@ class FocalGlobalLoss(AlignedLoss):
         beta (float): Background weight. Defaults to 2.5e-5.
         gamma (float): Attention weight. Defaults to 5e-5.
         lambda_ (float): Context weight. Defaults to 5e-7.
-        weight (float | Sequence[float]): Defaults to 1.
+        weight (float | str | Sequence[float]): Defaults to 1.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
     Raises:
@@ -62,7 +62,7 @@ class FocalGlobalLoss(AlignedLoss):
         beta: float = 2.5e-5,
         gamma: float = 5e-5,
         lambda_: float = 5e-7,
-        weight: float | Sequence[float] = 1.0,
+        weight: float | str | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

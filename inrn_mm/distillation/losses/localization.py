@@ -35,7 +35,7 @@ class LocalizationLoss(DistillLoss):
             places of each level. Defaults to that of GFL.
         scores (str): The student's layer that is given their logits.
             Defaults to that of GFL.
-        weight (float | Sequence[float]): Defaults to 0.25, the paper's.
+        weight (float | str | Sequence[float]): Defaults to 0.25, the paper's.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
     Raises:
@@ -51,7 +51,7 @@ class LocalizationLoss(DistillLoss):
         temperature: float = 10.0,
         labels: str = 'bbox_head.loss_cls:input[1][0]',
         scores: str = 'bbox_head.loss_cls:input[0]',
-        weight: float | Sequence[float] = 0.25,
+        weight: float | str | Sequence[float] = 0.25,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

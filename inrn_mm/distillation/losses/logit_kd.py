@@ -54,7 +54,7 @@ class LogitKDLoss(DistillLoss):
             all alike.
         class_map (Sequence[int], optional): Classes of the teacher, see
             :class:`ClassMap`. Defaults to None, the student's.
-        weight (float | Sequence[float]): Defaults to 0.9, that of CIFAR-100
+        weight (float | str | Sequence[float]): Defaults to 0.9, that of CIFAR-100
             in the comparison of CRD.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
@@ -75,7 +75,7 @@ class LogitKDLoss(DistillLoss):
         average: str = 'rows',
         focus: float = 0.0,
         class_map: Sequence[int] | None = None,
-        weight: float | Sequence[float] = 0.9,
+        weight: float | str | Sequence[float] = 0.9,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -30,7 +30,7 @@ class MaskedGenerativeLoss(AlignedLoss):
             Defaults to 0.65, that of one-stage detectors.
         mask (str): ``'places'``, the same for all channels, as for detectors,
             or ``'channels'``, as for classifiers. Defaults to ``'places'``.
-        weight (float | Sequence[float]): Defaults to 2e-5, that of one-stage
+        weight (float | str | Sequence[float]): Defaults to 2e-5, that of one-stage
             detectors; the paper has 5e-7 for two-stage detectors and 7e-5
             for classifiers.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
@@ -44,7 +44,7 @@ class MaskedGenerativeLoss(AlignedLoss):
         pairs: Sequence[tuple],
         mask_ratio: float = 0.65,
         mask: str = 'places',
-        weight: float | Sequence[float] = 2e-5,
+        weight: float | str | Sequence[float] = 2e-5,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -43,7 +43,7 @@ class OverhaulLoss(DistillLoss):
             layers of the pairs.
         connector (dict): Config of the student's transform.
             Defaults to ``dict(type='NormedConv')``.
-        weight (float | Sequence[float]): Defaults to 1e-3, that of the
+        weight (float | str | Sequence[float]): Defaults to 1e-3, that of the
             paper on CIFAR-100; it has 1e-4 on ImageNet and 1e-5 for
             segmentation.
         **kwargs: ``schedule``, ``name`` and ``teacher`` (but not ``'self'``)
@@ -61,7 +61,7 @@ class OverhaulLoss(DistillLoss):
         pairs: Sequence[tuple],
         margin_layers: Sequence[str] | None = None,
         connector: dict = dict(type='NormedConv'),
-        weight: float | Sequence[float] = 1e-3,
+        weight: float | str | Sequence[float] = 1e-3,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

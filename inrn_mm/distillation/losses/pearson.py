@@ -26,13 +26,13 @@ class PearsonLoss(AlignedLoss):
     Args:
         pairs (Sequence[tuple]): Layers, see :class:`DistillLoss`; the paper's
             are the levels P2-P5 of both FPNs.
-        weight (float | Sequence[float]): Defaults to 6, that of Faster R-CNN;
+        weight (float | str | Sequence[float]): Defaults to 6, that of Faster R-CNN;
             the paper has 10 for one-stage detectors.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
     """
 
     def __init__(
-        self, pairs: Sequence[tuple], weight: float | Sequence[float] = 6.0, **kwargs
+        self, pairs: Sequence[tuple], weight: float | str | Sequence[float] = 6.0, **kwargs
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)
 

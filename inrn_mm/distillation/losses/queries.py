@@ -38,7 +38,7 @@ class QueryKDLoss(DistillLoss):
             object. Defaults to 0.3.
         class_map (Sequence[int], optional): Classes of the teacher, see
             :class:`ClassMap`. Defaults to None, the student's.
-        weight (float | Sequence[float]): Defaults to 1 and 5, those of DETR's
+        weight (float | str | Sequence[float]): Defaults to 1 and 5, those of DETR's
             own losses.
         **kwargs: ``schedule`` and ``name`` of :class:`DistillLoss`.
 
@@ -52,7 +52,7 @@ class QueryKDLoss(DistillLoss):
         use_sigmoid: bool = True,
         min_score: float = 0.3,
         class_map: Sequence[int] | None = None,
-        weight: float | Sequence[float] = (1.0, 5.0),
+        weight: float | str | Sequence[float] = (1.0, 5.0),
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

@@ -34,7 +34,7 @@ class ReviewLoss(DistillLoss):
             CIFAR-100.
         norm_cfg (dict): Norm of the fusion; SyncBN or GN for detectors with
             small batches. Defaults to ``dict(type='BN')``.
-        weight (float | Sequence[float]): Defaults to 1, that of the paper's
+        weight (float | str | Sequence[float]): Defaults to 1, that of the paper's
             detectors and of ResNet-18 on ImageNet; on CIFAR-100 it has 0.6
             (ResNet-56 -> 20) to 8, with ``schedule=dict(warmup=20,
             by_epoch=True)``.
@@ -52,7 +52,7 @@ class ReviewLoss(DistillLoss):
         pairs: Sequence[tuple],
         mid_channels: int | None = None,
         norm_cfg: dict = dict(type='BN'),
-        weight: float | Sequence[float] = 1.0,
+        weight: float | str | Sequence[float] = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(pairs, weight=weight, **kwargs)

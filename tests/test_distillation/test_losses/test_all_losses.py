@@ -209,6 +209,18 @@ def test_in_the_distiller(cfg):
 
 
 @each
+def test_its_weight_can_be_found(cfg):
+    torch.manual_seed(0)
+    model = MODELS.build(toy_config([dict(copy.deepcopy(cfg), weight='auto:0.1@1')]))
+    model.init_weights()
+    batch = toy_batch(model)
+    annotate(batch['data_samples'])
+    model(**batch, mode='loss')
+    assert model.distill_losses[0].auto.fixed
+    assert all(0 < scale < 1e9 for scale in model.distill_losses[0].auto.scales())
+
+
+@each
 def test_numbers_that_mean_nothing_are_refused(cfg):
     """A nan trains nothing, and says nothing."""
     kind = MODELS.get(cfg['type'])
