@@ -12,6 +12,7 @@ from .probe import Probe
 from .proposals import check_same_boxes, check_two_stage
 from .recorder import Features
 from .taps import Tap
+from .weighting import log_name
 
 
 class BoundLoss:
@@ -111,7 +112,7 @@ class BoundLoss:
                 for side, tap in zip(sides, pair)
             )
             self._layouts.append((own, other))
-        calls = self._calls(student.features, teacher.features)
+        calls = self.calls(student.features, teacher.features)
         for features in calls:
             self.loss.check(*([x.shape for x in side] for side in features))
         shapes = [[x.shape for x in side] for side in calls[0]]
@@ -135,7 +136,7 @@ class BoundLoss:
         if self.context:
             values = zip(*(student[tap] for tap in self.context.values()))
             data_samples = [BaseDataElement(**dict(zip(self.context, call))) for call in values]
-        calls = self._calls(student, teacher)
+        calls = self.calls(student, teacher)
         terms = [self.loss(*features, data_samples) for features in calls]
         return [sum(term) / len(term) for term in zip(*terms)]
 
@@ -168,8 +169,20 @@ class BoundLoss:
         zero = sum((p.sum() * 0 for p in self.loss.parameters()), like.new_zeros(()))
         return [zero] * len(self.taps)
 
-    def _calls(self, student: Features, teacher: Features) -> list[tuple[list, list]]:
-        """Lay out the features of both sides of all pairs, for each call."""
+    def calls(self, student: Features, teacher: Features) -> list[tuple[list, list]]:
+        """Lay out the features of both sides.
+
+        Args:
+            student (Features): The student's features.
+            teacher (Features): The teacher's.
+
+        Returns:
+            list[tuple[list[Tensor], list[Tensor]]]: For each call of the
+            layers, one tensor of each pair on both sides.
+
+        Raises:
+            ValueError: If the layers run differently often.
+        """
         maps = [
             (student.maps(s, layouts[0]), teacher.maps(t, layouts[1]))
             for (s, t), layouts in zip(self.taps, self._layouts)
@@ -189,16 +202,6 @@ class BoundLoss:
             ([own[i] for own, _ in maps], [other[i] for _, other in maps])
             for i in range(counts.pop())
         ]
-
-
-def log_name(prefix: str, name: str) -> str:
-    """Make a name that is logged but not added to the total loss.
-
-    Args:
-        prefix (str): What is logged.
-        name (str): Name of the loss and its layer.
-    """
-    return f'{prefix}_{name}'.replace('loss', 'l.')
 
 
 def check_names(several: Sequence[BoundLoss]) -> None:

@@ -26,13 +26,21 @@ def print_pairs(args: argparse.Namespace) -> None:
         raise ValueError(
             f'{args.config} distils nothing: give --teacher and --method, or a distilled config.'
         )
-    init_scope(cfg)
-    model = cfg.model
-    if cfg.get('data_preprocessor'):  # beside the model, as mmpretrain has it
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    distiller = MODELS.build(model)
+    distiller = build_distiller(cfg)
     Console().print(pairs_table(distiller))
     print(config_text(cfg, distiller))
+
+
+def build_distiller(cfg: Config) -> KnowledgeDistiller:
+    """Build the model of a distilled config, as a runner would.
+
+    Args:
+        cfg (Config): The config; its default scope is set.
+    """
+    init_scope(cfg)
+    if cfg.get('data_preprocessor'):  # beside the model, as mmpretrain has it
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    return MODELS.build(cfg.model)
 
 
 def pairs_table(distiller: KnowledgeDistiller) -> Table:

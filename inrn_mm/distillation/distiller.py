@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..utils.checks import check_number
 from .bound import BoundLoss, check_names, require_gradients
 from .configs import model_config, teacher_configs, with_class_map
-from .gradient_ratios import measure_ratios
+from .gradient_ratios import losses_to_compare, measure_ratios
 from .layouts import Size
 from .methods import choose_losses
 from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
@@ -20,6 +20,7 @@ from .recorder import Features, Recorder
 from .taps import Tap
 from .teacher import FrozenTeacher
 from .view import StudentView
+from .weighting import weigh_task
 
 
 @MODELS.register_module()
@@ -227,23 +228,14 @@ class KnowledgeDistiller(StudentView):
         """
         weights = {bound: bound.loss.current_weights() for bound in self.bound}
         active = [bound for bound in self.bound if any(weights[bound])]
-        features = self._teacher_features(active, inputs, data_samples)
-        with self._recorder(active) as recorder:
-            losses = _weighted(self.student(inputs, data_samples, mode='loss'), self.task_weight)
-        student = recorder.features
-        student.size = tuple(inputs.shape[-2:])
-        if torch.is_grad_enabled():
-            require_gradients(active, recorder.without_grad)
-        features.update(self._teacher_features(active, inputs, data_samples, student))
-        features['self'] = student.detach()
-
+        losses, student, features = self.observe(inputs, data_samples, active)
         terms = {
             bound: bound.terms(student, features[bound.teacher], data_samples)
             if bound in active
             else bound.idle_terms(inputs)
             for bound in self.bound
         }
-        compared = self._compared(active)
+        compared = losses_to_compare(active, self._ratios_due())
         ratios: dict[str, Tensor] | None = {}
         if compared:
             task = self.parse_losses(losses)[0]
@@ -256,6 +248,31 @@ class KnowledgeDistiller(StudentView):
             losses.update(ratios)
         return losses
 
+    def observe(
+        self, inputs: Tensor, data_samples: list | None, active: Sequence[BoundLoss]
+    ) -> tuple[dict, Features, dict[str, Features]]:
+        """Run the student and the teachers, and record what losses compare.
+
+        Args:
+            inputs (Tensor): Images ``(N, C, H, W)``, preprocessed.
+            data_samples (list, optional): Their data samples.
+            active (Sequence[BoundLoss]): The losses.
+
+        Returns:
+            tuple: The student's own losses, weighted; its features; and those
+            of the teachers by name, without gradient, with ``'self'``.
+        """
+        features = self._teacher_features(active, inputs, data_samples)
+        with self._recorder(active) as recorder:
+            losses = weigh_task(self.student(inputs, data_samples, mode='loss'), self.task_weight)
+        student = recorder.features
+        student.size = tuple(inputs.shape[-2:])
+        if torch.is_grad_enabled():
+            require_gradients(active, recorder.without_grad)
+        features.update(self._teacher_features(active, inputs, data_samples, student))
+        features['self'] = student.detach()
+        return losses, student, features
+
     def _recorder(self, active: Sequence[BoundLoss]) -> Recorder:
         """Record what losses want of the student."""
         taps = _taps(bound.student_taps for bound in active)
@@ -263,13 +280,6 @@ class KnowledgeDistiller(StudentView):
         if any(bound.loss.same_proposals for bound in active):
             taps += proposal_taps(self.student)
         return Recorder(self.student, taps, clone=self._clone, grids=self._grids)
-
-    def _compared(self, active: Sequence[BoundLoss]) -> list[BoundLoss]:
-        """List the losses whose gradients this iteration compares with the task's."""
-        if not torch.is_grad_enabled():
-            return []
-        due = self._ratios_due()
-        return [b for b in active if due or (b.loss.auto and not b.loss.auto.fixed)]
 
     def _ratios_due(self) -> bool:
         return (
@@ -338,17 +348,3 @@ class KnowledgeDistiller(StudentView):
 
 def _taps(several: Iterable[Iterable[Tap]]) -> list[Tap]:
     return [tap for taps in several for tap in taps]
-
-
-def _weighted(losses: dict, weight: float) -> dict:
-    """Weight losses, and leave what is only logged (accuracies)."""
-    if weight == 1:
-        return dict(losses)
-    return {
-        name: value
-        if 'loss' not in name
-        else [weight * x for x in value]
-        if isinstance(value, (list, tuple))
-        else weight * value
-        for name, value in losses.items()
-    }

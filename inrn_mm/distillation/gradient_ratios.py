@@ -8,8 +8,9 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .bound import BoundLoss, log_name
+from .bound import BoundLoss
 from .recorder import Features
+from .weighting import log_name
 
 # Training in float16 scales its loss, and so does this: gradients at float16
 # features would be too small for their type. The ratios do not depend on it.
@@ -80,6 +81,18 @@ def _gradients(loss: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
         x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float()
         for x in features
     ]
+
+
+def losses_to_compare(active: Sequence[BoundLoss], due: bool) -> list[BoundLoss]:
+    """List the losses whose gradients an iteration compares with the task's.
+
+    Args:
+        active (Sequence[BoundLoss]): The losses that are not idle.
+        due (bool): Whether the ratios of all are to be logged.
+    """
+    if not torch.is_grad_enabled():
+        return []
+    return [b for b in active if due or (b.loss.auto and not b.loss.auto.fixed)]
 
 
 def measure_ratios(
