@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..utils.checks import check_number
 from .bound import BoundLoss, check_names, require_gradients
 from .configs import model_config, teacher_configs, with_class_map
-from .gradient_ratios import losses_to_compare, measure_ratios
+from .gradient_ratios import losses_to_compare, measure_ratios, ratios_due
 from .layouts import Size
 from .methods import choose_losses
 from .probe import USUAL_SIZES, Probe, TapUnreached, likely_channels, named_sizes, probe_blank
@@ -235,16 +234,16 @@ class KnowledgeDistiller(StudentView):
             else bound.idle_terms(inputs)
             for bound in self.bound
         }
-        compared = losses_to_compare(active, self._ratios_due())
+        due = ratios_due(self.ratio_interval)
+        compared = {b: (terms[b], weights[b]) for b in losses_to_compare(active, due)}
         ratios: dict[str, Tensor] | None = {}
         if compared:
-            task = self.parse_losses(losses)[0]
-            ratios = measure_ratios({b: (terms[b], weights[b]) for b in compared}, student, task)
+            ratios = measure_ratios(compared, student, self.parse_losses(losses)[0])
         for bound in self.bound:
             losses.update(bound.weigh(terms[bound], weights[bound]))
         if ratios is None:
             self.ratio_interval = 0
-        elif self._ratios_due():
+        elif due:
             losses.update(ratios)
         return losses
 
@@ -281,12 +280,6 @@ class KnowledgeDistiller(StudentView):
             taps += proposal_taps(self.student)
         return Recorder(self.student, taps, clone=self._clone, grids=self._grids)
 
-    def _ratios_due(self) -> bool:
-        return (
-            bool(self.ratio_interval)
-            and MessageHub.get_current_instance().get_info('iter', 1) % self.ratio_interval == 0
-        )
-
     def _teacher_features(
         self,
         active: Sequence[BoundLoss],
@@ -305,7 +298,7 @@ class KnowledgeDistiller(StudentView):
             waits = any(bound.loss.same_proposals for bound in theirs)
             if not theirs or waits != (student is not None):
                 continue
-            self._load(name)
+            self.load_teacher(name)
             proposals = None
             if student is not None:
                 proposals = [student[tap][0] for tap in proposal_taps(self.student)]
@@ -313,8 +306,12 @@ class KnowledgeDistiller(StudentView):
             features[name] = teacher(inputs, data_samples, taps, proposals)
         return features
 
-    def _load(self, name: str) -> None:
-        """Read a teacher's weights, once; it follows the student's device."""
+    def load_teacher(self, name: str) -> None:
+        """Read a teacher's weights, once; it follows the student's device.
+
+        Args:
+            name (str): The teacher's name.
+        """
         teacher = self.teachers[name]
         first = not teacher.loaded
         teacher.load(like=next(self.parameters()))
@@ -337,7 +334,7 @@ class KnowledgeDistiller(StudentView):
         """Initialise the student and read the teachers' weights."""
         self.student.init_weights()
         for name in self.teachers:
-            self._load(name)
+            self.load_teacher(name)
 
     def train(self, mode: bool = True) -> 'KnowledgeDistiller':
         """Set the student's mode; the teachers stay in eval."""

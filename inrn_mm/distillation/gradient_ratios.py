@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from torch import Tensor
 
 from .bound import BoundLoss
@@ -81,6 +81,17 @@ def _gradients(loss: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
         x.new_zeros(()).float() if found.get(id(x)) is None else found[id(x)].float()
         for x in features
     ]
+
+
+def ratios_due(interval: int) -> bool:
+    """Tell whether the running iteration logs the ratios of all losses.
+
+    Args:
+        interval (int): Every so many iterations; 0 never does. Outside of a
+            runner none does.
+    """
+    iteration = MessageHub.get_current_instance().get_info('iter', 1)
+    return bool(interval) and iteration % interval == 0
 
 
 def losses_to_compare(active: Sequence[BoundLoss], due: bool) -> list[BoundLoss]:

@@ -1,0 +1,1 @@
+"""What tools/analysis_tools/diagnose_distillation.py computes and says."""
