@@ -135,6 +135,7 @@ def said(pairs, own=0.5, other=0.6, reason='', key='coco/bbox_mAP'):
         (dict(), 'The teacher is better than the student: coco/bbox_mAP 0.600 against 0.500'),
         (dict(own=0.557, other=0.563), 'no better than the student: .* less than a point'),
         (dict(own=50.0, other=50.6, key='accuracy/top1'), 'no better .* less than a point'),
+        (dict(own=0.001, other=0.004), 'Neither the teacher nor the student knows these images'),
         (dict(own=0.7), r'worse than the student: .* \(-0\.100\)'),
         (dict(own=None, reason='none was given'), r'not known: none was given .* is 0\.600'),
     ],
@@ -200,7 +201,7 @@ def test_a_detector(distilled, run_tool, tmp_path, capsys):
     assert 0 < second['gradient_ratio']['mean'] < 0.01
     assert all(abs(one['cosine']['mean']) <= 1 and one['r2'] < 1 for one in found['pairs'])
     assert len(found['verdict']) == 3 and all(text in shown for text in found['verdict'])
-    assert 'is no better than the student' in found['verdict'][0]
+    assert 'the student knows these images' in found['verdict'][0]
     assert "times smaller than the task's" in found['verdict'][1]
 
 

@@ -51,6 +51,10 @@ def _on_metric(name: str, teacher: dict[str, Any], student: dict[str, Any]) -> s
     mine, its = own.get(key, 0.0), other.get(key, 0.0)
     point = POINT if max(abs(mine), abs(its)) <= 1 else 100 * POINT
     figures = f'{key} {its:.3f} against {mine:.3f} ({its - mine:+.3f})'
+    if max(mine, its) < point:
+        return (
+            f'Neither {who} nor the student knows these images: {figures}; check the checkpoints.'
+        )
     if its - mine >= point:
         text = f'is better than the student: {figures}.'
     elif mine - its >= point:
