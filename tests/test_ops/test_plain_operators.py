@@ -202,8 +202,10 @@ def test_masked_conv(ours):
 @pytest.mark.parametrize('top_k', [3, 50])
 def test_line_nms(ours, top_k):
     """CLRNet's lines, beside the definition in plain Python."""
-    from mmcv.ops import line_nms
+    import mmcv.ops
 
+    if not hasattr(mmcv.ops, 'line_nms'):
+        pytest.skip('this mmcv has no line_nms')
     count, rows = 30, 12
     lines = draw(count, 5 + rows, seed=3) * 20
     lines[:, 2] = draw(count, seed=4) * 0.6
@@ -228,11 +230,11 @@ def test_line_nms(ours, top_k):
                 parents[j] = len(kept)
         parents[i] = len(kept)
     assert top_k == 3 or 3 < len(kept) < count
-    found, number, found_parents = line_nms(lines, scores, 5.0, top_k)
+    found, number, found_parents = mmcv.ops.line_nms(lines, scores, 5.0, top_k)
     assert number == len(kept)
     assert found.tolist() == kept + [0] * (count - len(kept))
     assert found_parents.tolist() == parents
-    assert line_nms(lines[:0], scores[:0], 5.0, top_k)[1] == 0
+    assert mmcv.ops.line_nms(lines[:0], scores[:0], 5.0, top_k)[1] == 0
 
 
 def test_sync_bn(ours):
