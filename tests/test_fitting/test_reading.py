@@ -119,6 +119,8 @@ def test_samples_of_tiffs_mean_what_the_tags_say(tmp_path):
         (dict(photometric='minisblack'), np.uint32, 1, '32 bits, unsigned'),
         (dict(photometric='minisblack'), np.int16, 1, '16 bits, signed'),
         (dict(photometric='minisblack'), np.float16, 1, '16 bits, floating-point'),
+        (dict(photometric='minisblack'), np.int8, 1, '8 bits, signed'),
+        (dict(photometric='rgb', planarconfig='contig'), np.uint8, 5, '6 channel'),
     ],
 )
 def test_tiffs_that_are_not_read_exactly(tmp_path, options, dtype, channels, message):
@@ -175,6 +177,10 @@ def test_formats_that_would_be_cut_to_8_bits(tmp_path):
         load_signal(tmp_path / 'a.jp2')
     Image.new('RGB', (8, 6), (1, 2, 3)).save(tmp_path / 'b.jp2')
     assert load_signal(tmp_path / 'b.jp2').shape == (1, 6, 8, 3)
+    for name in ('a.pfm', 'b.pgm'):
+        (tmp_path / name).write_bytes(b'Pf\n8 6\n-1.0\n' + np.full(48, 0.5, '<f4').tobytes())
+        with pytest.raises(ValueError, match='of more than 8 bits'):
+            load_signal(tmp_path / name)
     Image.new('L', (8, 6)).save(tmp_path / 'a.sgi')
     with pytest.raises(ValueError, match='SGI file, whose pixels are not read exactly'):
         load_signal(tmp_path / 'a.sgi')
@@ -183,6 +189,9 @@ def test_formats_that_would_be_cut_to_8_bits(tmp_path):
 def test_premultiplied_8_bits(tmp_path):
     stored = np.full((4, 6, 4), 64, np.uint8)
     path = tiff(tmp_path / 'a.tif', stored, photometric='rgb', extrasamples=['assocalpha'])
+    assert read(path)[0, 0].tolist() == [255, 255, 255, 64]
+    gray = dict(photometric='minisblack', planarconfig='contig', extrasamples=['assocalpha'])
+    path = tiff(tmp_path / 'b.tif', stored[..., :2], **gray)
     assert read(path)[0, 0].tolist() == [255, 255, 255, 64]
 
 
@@ -231,6 +240,10 @@ def test_pages_of_16_bits(tmp_path):
     pixels = deep(3, 6, 8)
     path = tiff(tmp_path / 'a.tif', pixels, photometric='minisblack')
     np.testing.assert_array_equal(load_signal(path).array()[..., 0], pixels)
+    tiff(path, pixels[0], photometric='minisblack')
+    tiff(path, pixels[1].astype(np.uint8), photometric='minisblack', append=True)
+    with pytest.raises(ValueError, match='pages of 8 bits and of more'):
+        load_signal(path)
 
 
 def test_preview_in_a_photograph_is_no_frame(tmp_path):

@@ -102,3 +102,16 @@ def test_small_deviations_are_no_varying_rate():
     # what the header states is not believed
     assert timing_of(even, 1 / 24).step == pytest.approx(1 / 30)
     assert timing_of([0.0], 1 / 25).step == 1 / 25
+
+
+@pytest.mark.parametrize('pix_fmt', ['yuv444p10le', 'bgra', 'gray16le'])
+def test_bits_and_transparency_of_videos_are_kept(tmp_path, pix_fmt):
+    signal = load_signal(video(tmp_path / 'a.mkv', 'ffv1', pix_fmt=pix_fmt))
+    assert signal.max_value == (255 if pix_fmt == 'bgra' else 65535)
+    assert signal.shape[3] == (4 if pix_fmt == 'bgra' else 3)
+    if pix_fmt == 'bgra':
+        assert numbers(signal) == list(range(12)) and (signal.data[..., 3] == 255).all()
+    elif pix_fmt == 'yuv444p10le':
+        levels = signal.data[..., 0].float().mean((1, 2)) / 257
+        assert (levels / 18 - 0.5).round().tolist() == list(range(12))
+        assert (signal.data % 257 != 0).any()  # between the levels of 8 bits

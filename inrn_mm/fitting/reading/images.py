@@ -104,7 +104,12 @@ def read_animation(path: Path) -> tuple[Iterator[Timed], Timing]:
         if pages:
             numbers = tiff.shown(pages)
             timing = Timing(1 / 24, len(numbers))
-            if any(tiff.is_deep(pages[number]) for number in numbers):
+            deep = [tiff.is_deep(pages[number]) for number in numbers]
+            if any(deep):
+                if not all(deep):
+                    raise UnreadableImage(
+                        f'{path} has pages of 8 bits and of more: write all of them with the same.'
+                    )
                 return enumerate(_deep_pages(path, pages, numbers)), timing
             return enumerate(_frames(path, numbers)), timing
         with _opened(path) as image:
@@ -180,7 +185,7 @@ def _is_deep(image, path: Path) -> bool:
     """Tell whether a file has more than 8 bits; Pillow's mode does not."""
     if image.format == 'PPM':
         found = NETPBM.match(_head(path))
-        return bool(found) and int(found[4]) > 255
+        return int(found[4]) > 255 if found else image.mode == 'F'
     if image.format == 'PNG':
         return _head(path)[24] == 16
     if image.format in ('JPEG2000', 'AVIF'):
@@ -206,7 +211,7 @@ def _read_deep(path: Path, image) -> np.ndarray | None:
     """Read a picture of more than 8 bits; None if it has 8."""
     if not _is_deep(image, path):
         return None
-    if image.format == 'PPM':
+    if image.format == 'PPM' and image.mode != 'F':  # F is PFM
         return _read_netpbm(path)
     if image.format != 'PNG':
         raise UnreadableImage(
@@ -250,6 +255,8 @@ def _read_8_bits(image, mode: str | None = None) -> np.ndarray:
     """Read the picture that Pillow has open."""
     image.load()
     mode = mode or _mode(image)
+    if image.mode == 'La':  # premultiplied, and made nothing else of
+        image = image.convert('LA')
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     # Pillow turns TIFFs as it loads them, and then has no tag any more

@@ -135,7 +135,8 @@ def is_deep(page: Page) -> bool:
         bool: Whether Pillow would cut it to 8 bits or mistake its colours.
     """
     tags = page.tags
-    return tags['bits'] > 8 or tags['photometric'] in LAB
+    odd = tags['number'] not in (1, 4) or tags['samples'] > 4  # 4: whatever the writer meant
+    return tags['bits'] > 8 or tags['photometric'] in LAB or odd
 
 
 def read_deep(path: Path, number: int, page: Page) -> np.ndarray:

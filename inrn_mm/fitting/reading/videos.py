@@ -79,7 +79,8 @@ def decode_video(path: Path, timing: Timing, stride: int = 1) -> Iterator[Timed]
 
     Yields:
         tuple[float, np.ndarray]: When the frame is shown, in seconds, and its
-        pixels ``(H, W, 3)``, uint8, turned as the file says.
+        pixels ``(H, W, C)``, turned as the file says: uint8, or uint16 for a
+        video of more bits; C is 4 with transparency, else 3.
 
     Raises:
         ValueError: If it is damaged or cut short.
@@ -146,8 +147,13 @@ def _decode(path: Path, step: float) -> Iterator[Timed]:
 
 
 def _pixels(frame, path: Path) -> np.ndarray:
-    """Convert a frame to RGB, and turn it as its display matrix says."""
-    pixels = frame.to_ndarray(format='rgb24')
+    """Convert a frame to RGB or RGBA, and turn it as its display matrix says."""
+    parts = frame.format.components
+    colours = 'rgba' if any(part.is_alpha for part in parts) else 'rgb'
+    if any(part.bits > 8 for part in parts):
+        pixels = frame.to_ndarray(format=f'{colours}{16 * len(colours)}le')
+    else:
+        pixels = frame.to_ndarray(format='rgb24' if colours == 'rgb' else 'rgba')
     matrix = frame.side_data.get('DISPLAYMATRIX')
     if matrix is None:
         return pixels
