@@ -1,6 +1,7 @@
 """Config files, read with a sentence for each of their mistakes."""
 
 import importlib.util
+import os
 import os.path as osp
 
 from mmengine.config import Config
@@ -11,6 +12,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SECTIONS = (
     *('model', 'optim_wrapper', 'default_hooks', *LOADERS),
     *('train_cfg', 'val_cfg', 'test_cfg', 'env_cfg', 'custom_imports'),
+    *('auto_scale_lr', 'randomness'),
 )
 
 
@@ -85,7 +87,8 @@ def check_sections(cfg: Config, source: str) -> None:
         source (str): Where it is from, named in errors.
 
     Raises:
-        ValueError: If one is another thing, or the model has no type.
+        ValueError: If one is another thing, the model has no type, or a number
+            is none with which a training ends well.
     """
     for name in SECTIONS:
         value = cfg.get(name)
@@ -104,6 +107,22 @@ def check_sections(cfg: Config, source: str) -> None:
         isinstance(hooks, (list, tuple)) and all(isinstance(hook, (dict, Hook)) for hook in hooks)
     ):
         raise ValueError(f'custom_hooks of {source} is {hooks!r}: give a list of dicts.')
+    _check_numbers(cfg, source)
+
+
+def _check_numbers(cfg: Config, source: str) -> None:
+    """Refuse what mmengine finds out in the first step or at the first validation."""
+    clip = (cfg.get('optim_wrapper') or {}).get('clip_grad') or {}
+    found = {
+        'train_cfg.val_interval': (cfg.get('train_cfg') or {}).get('val_interval', 1) or 'zero',
+        'optim_wrapper.clip_grad.max_norm': clip.get('max_norm', 1),
+    }
+    for name, value in found.items():
+        if not isinstance(value, (int, float)):
+            raise ValueError(f'{name} of {source} is {value}: give a number above 0.')
+    path = cfg.get('load_from')
+    if path is not None and not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f'load_from of {source} is {path!r}: give the path of a checkpoint.')
 
 
 def _reason(error: Exception) -> str:

@@ -45,7 +45,7 @@ class FitTrainLoop(IterBasedTrainLoop):
             evaluations; there is one at the end. Defaults to 1000.
 
     Raises:
-        ValueError: If not exactly one of the lengths is given.
+        ValueError: If not exactly one of the lengths is given, or it is none.
         MemoryError: If a step cannot fit into the memory.
     """
 
@@ -62,6 +62,8 @@ class FitTrainLoop(IterBasedTrainLoop):
                 'FitTrainLoop takes max_epochs or max_iters, one '
                 f'of them; got {max_epochs} and {max_iters}.'
             )
+        if (max_epochs or max_iters or 0) < 1:
+            raise ValueError(f'A fit takes at least one step, not {max_epochs or max_iters}.')
         fitter = fitter_of(runner)
         loader = _loader(dataloader, fitter.num_items, infinite=True)
         fitter.check_memory(loader['batch_size'])

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from mmengine.registry import build_functions
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIMIZERS, build_functions
+from mmengine.runner import Runner
 
 # The library, and the tools beside it in a clone.
 PLACES = {Path(__file__).parents[1], Path(__file__).parents[2] / 'tools'}
-KINDS = (
-    *(ValueError, RuntimeError, OSError, ImportError, MemoryError),
-    *(KeyError, TypeError, AttributeError, AssertionError, IndexError),
-)
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 SHOWN = 6  # arguments of a part that cannot be built
+# What of mmengine's runner reads the config, besides its methods build_...
+READERS = ('__init__', 'from_cfg', 'setup_env', 'set_randomness', 'scale_lr')
 
 
 @contextlib.contextmanager
@@ -28,13 +28,13 @@ def user_errors() -> Iterator[None]:
 
     Three things are shown that way, wherever they passed through: what a
     ``raise`` statement of this package said, a part of the config that
-    mmengine's registries cannot build, and a disk that takes no more. Bugs and
+    mmengine cannot build or read, and a disk that takes no more. Bugs and
     the libraries' other errors keep their traceback. ``INRN_DEBUG=1`` shows
     all tracebacks.
     """
     try:
         yield
-    except KINDS as error:
+    except Exception as error:
         message = explain(error)
         if message is None or os.environ.get('INRN_DEBUG', '0') != '0':
             raise
@@ -53,7 +53,7 @@ def explain(error: BaseException) -> str | None:
     Returns:
         str, optional: None if it is to keep its traceback.
     """
-    return raised_here(error) or _not_built(error) or _disk(error)
+    return raised_here(error) or _not_built(error) or _not_read(error) or _disk(error)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -105,6 +105,22 @@ def _not_built(error: BaseException) -> str | None:
         if isinstance(kind, str):
             return _unknown_type(kind, found['registry'])
         return f'A part of the config cannot be built ({_line(link)}).'
+    return None
+
+
+def _not_read(error: BaseException) -> str | None:
+    """Write a sentence about what mmengine's runner does not find in the config."""
+    for link in _chain(error):
+        for frame, _ in _frames(link):
+            code = frame.f_code
+            if code is DefaultOptimWrapperConstructor.__call__.__code__:
+                if frame.f_locals.get('optimizer_cls', error) is None:
+                    kind = frame.f_locals['optimizer_cfg']['type']
+                    return _unknown_type(kind, OPTIMIZERS)
+            if code.co_filename == Runner.__init__.__code__.co_filename and (
+                code.co_name in READERS or code.co_name.startswith('build_')
+            ):
+                return f'The config cannot be run as it is ({_line(link)}).'
     return None
 
 

@@ -3,7 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import MODELS, OPTIMIZERS
+from mmengine.runner import Runner
+from torch import nn
 
 from inrn_mm.engine import user_errors
 from inrn_mm.engine.config_file import read_config
@@ -57,6 +61,12 @@ def test_names_of_packages(monkeypatch):
         (dict(train_dataloader=3), 'train_dataloader of .* is 3'),
         (dict(custom_hooks='EMAHook'), 'custom_hooks of .* a list of dicts'),
         ({'work_dir.x': 1}, '--cfg-options work_dir.x=1 do not fit'),
+        (dict(auto_scale_lr=5), 'auto_scale_lr of .* is 5: give a dict'),
+        (dict(randomness=5), 'randomness of .* is 5: give a dict'),
+        ({'train_cfg.val_interval': 0}, 'train_cfg.val_interval of .* a number above 0'),
+        ({'train_cfg.val_interval': 'abc'}, 'train_cfg.val_interval of .* is abc: give a number'),
+        ({'optim_wrapper.clip_grad.max_norm': 'x'}, 'clip_grad.max_norm of .* is x: give a number'),
+        (dict(load_from=5), 'load_from of .* is 5: give the path'),
     ],
 )
 def test_parts_that_are_no_dicts(tmp_path, options, message, monkeypatch):
@@ -88,6 +98,32 @@ def test_types_that_cannot_be_built(capsys, monkeypatch):
     assert "SGD cannot be built from the config with lr='abc' (TypeError" in error
     error = sentence(capsys, lambda: MODELS.build(5))
     assert 'A part of the config cannot be built (TypeError' in error
+    # whatever kind of error it is
+    error = sentence(capsys, lambda: MODELS.build(dict(type='SIREN', shape=(1, 8, 8, 3), width=0)))
+    assert 'SIREN cannot be built' in error and 'ZeroDivisionError' in error
+
+
+def test_what_the_runner_does_not_find(capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv('INRN_DEBUG', raising=False)
+    net = nn.Linear(1, 1)
+    optimizer = dict(type='SGDD', lr=0.1)
+    error = sentence(capsys, lambda: build_optim_wrapper(net, dict(optimizer=optimizer)))
+    assert "type 'SGDD', which is no optimizer" in error and "did you mean 'SGD'?" in error
+
+    def make(**kwargs):
+        return Runner(net, str(tmp_path), experiment_name=tmp_path.name, **kwargs)
+
+    for wrong in (
+        dict(log_level='NOPE'),
+        dict(visualizer=5),
+        dict(randomness=dict(seed='abc')),
+        dict(train_cfg=dict(by_epoch=True, max_epochs=1)),
+    ):
+        assert 'The config cannot be run as it is (' in sentence(capsys, lambda: make(**wrong))
+    monkeypatch.setattr(Runner, 'train', lambda self: self.build_param_scheduler(5))
+    runner = Runner.__new__(Runner)
+    runner.optim_wrapper = OptimWrapper(torch.optim.SGD(net.parameters(), 0.1))
+    assert 'cannot be run as it is (TypeError: ' in sentence(capsys, runner.train)
 
 
 def test_a_full_disk_is_the_users_to_clear(capsys, monkeypatch):
