@@ -113,10 +113,9 @@ def _not_read(error: BaseException) -> str | None:
     for link in _chain(error):
         for frame, _ in _frames(link):
             code = frame.f_code
-            if code is DefaultOptimWrapperConstructor.__call__.__code__:
-                if frame.f_locals.get('optimizer_cls', error) is None:
-                    kind = frame.f_locals['optimizer_cfg']['type']
-                    return _unknown_type(kind, OPTIMIZERS)
+            known = frame.f_locals.get('optimizer_cls', error)
+            if known is None and code is DefaultOptimWrapperConstructor.__call__.__code__:
+                return _unknown_type(frame.f_locals['optimizer_cfg']['type'], OPTIMIZERS)
             if code.co_filename == Runner.__init__.__code__.co_filename and (
                 code.co_name in READERS or code.co_name.startswith('build_')
             ):

@@ -274,7 +274,7 @@ def test_length_is_given_once(tmp_path):
     with pytest.raises(ValueError, match='max_epochs or max_iters, one'):
         Runner.from_cfg(cfg).train()
     with pytest.raises(ValueError, match='at least one step, not -5'):
-        Runner.from_cfg(config(tmp_path / 'none', max_iters=-5)).train()
+        Runner.from_cfg(config(tmp_path / 'none', max_epochs=-5)).train()
 
 
 def test_limits_are_positive():

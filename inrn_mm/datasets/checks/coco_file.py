@@ -1,6 +1,7 @@
 """COCO-style annotation files, read as they are."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +12,8 @@ from .findings import Findings
 from .shapes import BOX_CURES, MASK_CURE, NOT_FINITE, box_fault, mask_fault, rank_mask_fault
 from .usage import Usage
 
+SIDES = ('width', 'height')
+IDS = ('id', 'image_id', 'category_id')
 EXPORT = 'export it again as COCO JSON: an object with images, annotations and categories'
 
 
@@ -96,10 +99,14 @@ def _check_images(entries: list, path: str, found: Findings) -> dict[object, dic
             continue
         name = f'image {image.get("id", f"at place {i}")} {image.get("file_name", "")}'.strip()
         lost = [k for k in ('id', 'file_name', 'width', 'height') if image.get(k) is None]
+        if not _is_id(image.get('id')) or not isinstance(image.get('file_name', ''), str):
+            text = 'the id of an image is no number, or its file_name no text'
+            found.add('fatal', text, 'write a number and a name', path, f'images[{i}]')
+            continue
         if lost:
             text = f'an image has no {" and no ".join(lost)}'
             found.add('fatal', text, 'add it', path, name)
-        elif not all(_is_number(image[k]) for k in ('width', 'height')):
+        elif not all(_is_number(image[k]) and math.isfinite(image[k]) for k in SIDES):
             text = 'the width or height of an image is no number'
             found.add('fatal', text, 'write pixels as numbers', path, name)
         elif image['width'] < 1 or image['height'] < 1:
@@ -127,7 +134,17 @@ def _check_categories(entries: list, path: str, found: Findings) -> set:
         if not isinstance(category, dict) or not {'id', 'name'} <= category.keys():
             text = 'a category has no id or no name'
             found.add('fatal', text, 'add it', path, f'categories[{i}]')
-    good = [c for c in entries if isinstance(c, dict) and {'id', 'name'} <= c.keys()]
+        elif not _is_id(category['id']) or not isinstance(category['name'], str):
+            text = 'the id of a category is no number, or its name no text'
+            found.add('fatal', text, 'write a number and a name', path, f'categories[{i}]')
+    good = [
+        c
+        for c in entries
+        if isinstance(c, dict)
+        and {'id', 'name'} <= c.keys()
+        and _is_id(c['id'])
+        and isinstance(c['name'], str)
+    ]
     for key in ('name', 'id'):
         for value, times in Counter(c[key] for c in good).items():
             if times > 1:
@@ -144,10 +161,14 @@ def _check_categories(entries: list, path: str, found: Findings) -> set:
 def _check_annotations(
     entries: list, images: dict, categories: set, usage: Usage, path: str, found: Findings
 ) -> None:
-    ids = Counter(a.get('id') for a in entries if isinstance(a, dict))
+    good = [isinstance(a, dict) and all(_is_id(a.get(key)) for key in IDS) for a in entries]
+    ids = Counter(a.get('id') for a, right in zip(entries, good) if right)
     for i, annotation in enumerate(entries):
-        if not isinstance(annotation, dict):
-            found.add('fatal', 'an annotation is no object', EXPORT, path, f'annotations[{i}]')
+        if not good[i]:
+            text = 'an annotation is no object'
+            if isinstance(annotation, dict):
+                text = f'one of {", ".join(IDS)} of an annotation is no number'
+            found.add('fatal', text, EXPORT, path, f'annotations[{i}]')
             continue
         image = images.get(annotation.get('image_id'), {})
         name = (
@@ -172,6 +193,9 @@ def _check_annotation(annotation, images, categories, usage, add) -> None:
         return
     if 'iscrowd' not in annotation:
         add('error', 'an annotation has no iscrowd: evaluation ends by it', 'add iscrowd: 0')
+    elif annotation['iscrowd'] not in (0, 1):
+        text = 'the iscrowd of an annotation is neither 0 nor 1: what is not empty means a crowd'
+        add('error', text, 'write 0 or 1, without quotes')
     if not _is_number(annotation['area']):
         add('fatal', 'the area of an annotation is no number', 'write it as a number')
     elif annotation['area'] <= 0:
@@ -201,6 +225,11 @@ def _check_mask(annotation, image, usage, add) -> None:
     fault = mask_fault(mask, image['width'], image['height'])
     if fault:
         add(rank_mask_fault(fault, usage), fault, MASK_CURE)
+
+
+def _is_id(value: object) -> bool:
+    """Tell whether ids can be compared with it; what is lost is told elsewhere."""
+    return value is None or isinstance(value, (int, float, str))
 
 
 def _is_number(value: object) -> bool:

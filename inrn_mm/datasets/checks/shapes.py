@@ -53,10 +53,12 @@ MASK_FAULTS = {
     'a segmentation is no list of polygons and no run lengths': (True, True),
     'a polygon has fewer than three points': (False, True),
     'a polygon has an odd number of coordinates': (False, False),
+    'a polygon has points that are no places in an image': (True, True),  # pycocotools hangs
     'run lengths are of another size than the image': (True, False),
     'run lengths go beyond their size': (True, False),
+    'run lengths end before their size, and the rest is filled at random': (False, False),
 }
-MISSING, UNKNOWN, SHORT, ODD, OTHER_SIZE, TOO_LONG = MASK_FAULTS
+MISSING, UNKNOWN, SHORT, ODD, NO_PLACE, OTHER_SIZE, TOO_LONG, TOO_SHORT = MASK_FAULTS
 MASK_CURE = 'give the object polygons of three points or more, or run lengths, or remove it'
 
 
@@ -99,7 +101,15 @@ def mask_fault(mask: object, width: int, height: int) -> str | None:
         return SHORT
     if any(len(polygon) % 2 for polygon in mask):
         return ODD
-    return None
+    return None if all(map(_is_in_an_image, mask)) else NO_PLACE
+
+
+def _is_in_an_image(polygon: Sequence[float]) -> bool:
+    try:  # a sum of NaN is one, and the others are compared at C's speed
+        sure = math.isfinite(sum(polygon))
+        return sure and min(polygon) > -FARTHEST and max(polygon) < FARTHEST
+    except TypeError:  # strings, or nothing
+        return False
 
 
 def _run_length_fault(mask: dict, width: int, height: int) -> str | None:
@@ -108,7 +118,35 @@ def _run_length_fault(mask: dict, width: int, height: int) -> str | None:
         return UNKNOWN
     if list(size) != [height, width]:
         return OTHER_SIZE
-    # compressed counts are checked by their decoder, run by run
-    if isinstance(counts, list) and sum(counts) > height * width:
-        return TOO_LONG
-    return None
+    if not isinstance(counts, list):
+        counts = _decompress(counts.encode() if isinstance(counts, str) else counts)
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        return UNKNOWN
+    missing = height * width - sum(counts)
+    return TOO_LONG if missing < 0 else TOO_SHORT if missing else None
+
+
+def _decompress(text: bytes) -> list[int]:
+    """Read the run lengths of pycocotools' strings: 5 bits and one for more in a letter.
+
+    Args:
+        text (bytes): The string.
+
+    Returns:
+        list[int]: The lengths; one below zero says that it is no such string.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = letter - 48
+        if not 0 <= bits < 64:
+            return [-1]
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = shift = 0
+    return [-1] if shift else counts

@@ -3,9 +3,11 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 
 from inrn_mm.datasets.checks.coco_file import check_coco_file
+from inrn_mm.datasets.checks.shapes import TOO_LONG, TOO_SHORT, mask_fault
 from inrn_mm.datasets.checks.usage import Usage
 
 MASKS = Usage(masks=True, bitmaps=True, segm=True)
@@ -61,7 +63,17 @@ FAULTS = [
     (remove('images', 'width'), 'fatal', 'an image has no width'),
     (remove('images', 'file_name'), 'fatal', 'an image has no file_name'),
     (put('images', 'width', '80'), 'fatal', 'width or height of an image is no number'),
+    (put('images', 'width', float('nan')), 'fatal', 'width or height of an image is no number'),
     (put('images', 'height', 0), 'error', 'is below 1'),
+    (put('images', 'id', [1]), 'fatal', 'id of an image is no number'),
+    (put('images', 'file_name', 5), 'fatal', 'file_name no text'),
+    (put('categories', 'id', [1]), 'fatal', 'id of a category is no number'),
+    (put('categories', 'name', ['a']), 'fatal', 'name no text'),
+    (put('annotations', 'id', [1]), 'fatal', 'one of id, image_id, category_id of an annotation'),
+    (put('annotations', 'image_id', {}), 'fatal', 'one of id, image_id, category_id of an ann'),
+    (put('annotations', 'category_id', [1]), 'fatal', 'one of id, image_id, category_id of an'),
+    (put('annotations', 'iscrowd', '0'), 'error', 'neither 0 nor 1'),
+    (put('annotations', 'iscrowd', None), 'error', 'neither 0 nor 1'),
     (lambda c: c['images'][1].__setitem__('id', 1), 'error', 'two images have the same id'),
     (lambda c: c['images'].append(dict(c['images'][0], id=99)), 'warning', 'more than once'),
     (remove('categories', 'name'), 'fatal', 'a category has no id or no name'),
@@ -87,6 +99,25 @@ FAULTS = [
     (put('annotations', 'segmentation', []), 'fatal', 'an object has no segmentation'),
     (put('annotations', 'segmentation', [1, 1, 9, 9, 3, 5]), 'fatal', 'no list of polygons'),
     (put('annotations', 'segmentation', [[1, 1, 9, 9]]), 'fatal', 'fewer than three points'),
+    *(
+        (put('annotations', 'segmentation', [[1, 1, x, 5, 9, 9]]), 'fatal', 'no places in an im')
+        for x in (float('nan'), float('inf'), 1e30, None, '5')
+    ),
+    *(
+        (put('annotations', 'segmentation', dict(size=[64, 80], counts=counts)), 'fatal', says)
+        for counts, says in (
+            ([-1, 5, 64 * 80 - 4], 'no run lengths'),
+            ([5.5, 10], 'no run lengths'),
+            ('no run', 'no run lengths'),
+            ('zzzz', 'no run lengths'),
+            ('a' * 40, 'no run lengths'),
+        )
+    ),
+    (
+        put('annotations', 'segmentation', dict(size=[64, 80], counts=[5, 5])),
+        'warning',
+        'filled at random',
+    ),
     (
         put('annotations', 'segmentation', dict(size=[5, 6], counts=[10, 20])),
         'fatal',
@@ -130,3 +161,16 @@ def test_alike_faults_are_counted(tmp_path, content):
     assert finding.count == len(content['annotations'])
     assert f'and {finding.count - 3} more' in finding.sentence()
     assert 'annotation 1 of image 1 0000.png' in finding.sentence()
+
+
+def test_compressed_run_lengths():
+    mask_utils = pytest.importorskip('pycocotools.mask')
+    rng = np.random.default_rng(0)
+    for share in (0, 0.01, 0.5, 1):
+        mask = np.asfortranarray(rng.random((37, 53)) < share).astype(np.uint8, order='F')
+        rle = mask_utils.encode(mask)
+        assert mask_fault(rle, 53, 37) is None
+        text = dict(rle, counts=rle['counts'].decode())
+        assert mask_fault(text, 53, 37) is None
+        assert mask_fault(dict(text, counts=text['counts'] + '1'), 53, 37) == TOO_LONG
+    assert mask_fault(dict(text, counts=''), 53, 37) == TOO_SHORT
