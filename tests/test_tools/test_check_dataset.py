@@ -44,6 +44,27 @@ def test_good_sets(sets, check):
     assert '0 fatal, 0 error, 0 warning, 0 note' in out
 
 
+@pytest.mark.parametrize('lost', [None, '0002.png'])
+def test_images_in_a_database(sets, check, tmp_path, lost):
+    lmdb = pytest.importorskip('lmdb')
+    database = str(tmp_path / 'images.lmdb')
+    for kind in ('train', 'val'):
+        root = tmp_path / kind
+        with lmdb.open(database, map_size=2**24) as env, env.begin(write=True) as content:
+            for file in (root / 'images').iterdir():
+                if (kind, file.name) != ('train', lost):
+                    content.put(f'{kind}/{file.name}'.encode(), file.read_bytes())
+        shutil.rmtree(root / 'images')
+        dataset = sets[f'{kind}_dataloader']['dataset']
+        dataset.update(data_root='', ann_file=str(root / 'annotations.json'))
+        dataset['data_prefix'] = dict(img=f'{kind}/')
+        dataset['pipeline'][0]['backend_args'] = dict(backend='lmdb', db_path=database)
+    code, out = check(sets, '--decode')
+    assert code == bool(lost) and f'{code} fatal, 0 error, 0 warning' in out
+    if lost:
+        assert f'an image cannot be read\n    image 3 train/{lost}' in out
+
+
 def test_findings_have_file_id_and_cure(sets, check, tmp_path):
     file = tmp_path / 'train' / 'annotations.json'
     content = json.loads(file.read_text())

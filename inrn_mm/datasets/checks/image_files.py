@@ -132,6 +132,8 @@ def look_at_pixels(record: Record, load: Callable[[dict], dict], backend_args=No
         raw = get(record.path, backend_args)
     except OSError as error:
         return Look(record, 'fatal', 'an image cannot be read', 'add or remove it', str(error))
+    if raw is None:  # LMDB's answer
+        return Look(record, 'fatal', 'an image cannot be read', 'add or remove it', 'not in there')
     digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
     if not raw:
         return Look(record, 'fatal', 'an image file is empty', 'get it again or remove it')
