@@ -4,6 +4,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,9 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(autouse=True)
-def unchanged_process() -> Iterator[None]:
-    """What a tool or a runner changes in this process, the next test finds as
-    it was, whatever ran before it in this worker."""
+@contextmanager
+def restored_process() -> Iterator[None]:
+    """Undo what tools and runners change in this process."""
     from mmengine.logging import MessageHub
     from mmengine.registry import DefaultScope
     from mmengine.runner.checkpoint import CheckpointLoader
@@ -44,6 +44,20 @@ def unchanged_process() -> Iterator[None]:
     for manager, before in zip(managers, instances, strict=True):
         manager._instance_dict.clear()
         manager._instance_dict.update(before)
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """Each test finds the process as it was, whatever ran before it in this worker."""
+    with restored_process():
+        yield
+
+
+@pytest.fixture(autouse=True, scope='module')
+def unchanged_by_a_module() -> Iterator[None]:
+    """So does each file, whatever the fixtures of another did."""
+    with restored_process():
+        yield
 
 
 @pytest.fixture(scope='session')
