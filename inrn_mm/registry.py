@@ -21,6 +21,9 @@ from mmengine.registry import Registry
 # site-packages for that of a package installed in editable mode, but not of a
 # module.
 MODULE2PACKAGE.setdefault('inrn_mm', 'inrn_mm.registry')
+# 'mmseg::...' is looked up as mmsegmentation, which the fork is not called; the
+# module's own name finds both
+MODULE2PACKAGE['mmseg'] = 'mmseg'
 
 MODELS = Registry('model', parent=ROOT_MODELS, scope='inrn_mm', locations=['inrn_mm'])
 DATASETS = Registry('dataset', parent=ROOT_DATASETS, scope='inrn_mm', locations=['inrn_mm'])

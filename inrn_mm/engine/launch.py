@@ -239,7 +239,9 @@ def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: f
     hook.interval = 1
     if show:
         hook.update(show=True, wait_time=wait_time)
-    if show_dir:
+    if show_dir and model_package(cfg) == 'mmseg':  # its hook leaves files to the visualizer
+        cfg.visualizer.save_dir = show_dir
+    elif show_dir:
         hook['out_dir' if classifier else 'test_out_dir'] = show_dir
 
 

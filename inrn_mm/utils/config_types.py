@@ -77,11 +77,11 @@ def model_package(cfg: dict) -> str:
         cfg (dict): A whole config.
 
     Returns:
-        str: ``'mmdet'``, ``'mmpretrain'`` or ``''`` for others: that of the
-        network's class or of one that it is derived from.
+        str: ``'mmdet'``, ``'mmpretrain'``, ``'mmseg'`` or ``''`` for others: that
+        of the network's class or of one that it is derived from.
     """
     for base in getattr(model_class(cfg), '__mro__', ()):
         package = base.__module__.partition('.')[0]
-        if package in ('mmdet', 'mmpretrain'):
+        if package in ('mmdet', 'mmpretrain', 'mmseg'):
             return package
     return ''
