@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import load_checkpoint
 from PIL import Image
 from tool_runs import ROOT, dump_config, logged
 
@@ -118,8 +119,7 @@ def test_distilled_and_tested_by_the_tools(run_tool, tmp_path):
     assert losses['loss_channel_wise.decode_head.conv_seg'] > 0
     assert losses['loss_pearson.stage3'] > 0
     checkpoint = tmp_path / 'run' / 'iter_3.pth'
-    state = torch.load(checkpoint, weights_only=False)['state_dict']
-    build(Config.fromfile(student).model).load_state_dict(state, strict=True)
+    load_checkpoint(build(Config.fromfile(student).model), str(checkpoint), strict=True)
     folders = ['--work-dir', tmp_path / 'tested', '--show-dir', tmp_path / 'pictures']
     run_tool('test.py', student, checkpoint, *folders)
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 4
