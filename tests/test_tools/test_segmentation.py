@@ -119,7 +119,8 @@ def test_distilled_and_tested_by_the_tools(run_tool, tmp_path):
     assert losses['loss_channel_wise.decode_head.conv_seg'] > 0
     assert losses['loss_pearson.stage3'] > 0
     checkpoint = tmp_path / 'run' / 'iter_3.pth'
-    load_checkpoint(build(Config.fromfile(student).model), str(checkpoint), strict=True)
+    net = build(Config.fromfile(student).model)
+    assert set(net.state_dict()) <= set(load_checkpoint(net, str(checkpoint))['state_dict'])
     folders = ['--work-dir', tmp_path / 'tested', '--show-dir', tmp_path / 'pictures']
     run_tool('test.py', student, checkpoint, *folders)
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 4
