@@ -128,20 +128,6 @@ def test_teacher_of_another_class_count(quick_init):
         build(cfg)
 
 
-def test_stock_pipeline_of_mmpretrain(monkeypatch, tmp_path):
-    """The other base for CIFAR-100, for those who want it."""
-    monkeypatch.setenv('INRN_CIFAR100_ROOT', '/elsewhere')
-    path = tmp_path / 'mine.py'
-    path.write_text("_base_ = 'inrn_mm::_base_/datasets/cifar100_stock.py'\n")
-    cfg = Config.fromfile(path)
-    assert cfg.data_preprocessor.get('type') is None
-    for split, size in (('train', 64), ('val', 500), ('test', 500)):
-        loader = cfg[f'{split}_dataloader']
-        assert loader.dataset.type == 'CIFAR100'
-        assert loader.dataset.data_root == '/elsewhere'
-        assert loader.batch_size == size
-
-
 @pytest.mark.parametrize('name', ['inrn-s_cifar100', 'inrn-s_inrn_cifar100'])
 def test_inherited_from_another_package(name, tmp_path, quick_init):
     """mmengine gives what comes from ``inrn_mm::`` our scope, in which there

@@ -26,7 +26,14 @@ def parse_args():
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('input', help='image, folder of frames or video')
-    parser.add_argument('--configs', nargs='+', required=True, help='one for each method')
+    parser.add_argument(
+        '--configs',
+        nargs='+',
+        required=True,
+        metavar='CONFIG[+KEY=VALUE...]',
+        help='one for each method; +KEY=VALUE changes an entry of this one alone, as in '
+        'inrn_video.py+model.net.arch=mlp',
+    )
     parser.add_argument(
         '--clock',
         choices=['wall', 'cpu'],

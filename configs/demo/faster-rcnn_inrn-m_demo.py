@@ -1,12 +1,12 @@
 # The demo's student without a teacher: INRN-M, trained from scratch.
 _base_ = [
-    '../_base_/models/demo_faster-rcnn.py',
+    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    '../_base_/models/demo.py',
     '../_base_/datasets/demo_detection.py',
     '../_base_/schedules/demo_detection.py',
     '../_base_/demo_runtime.py',
 ]
 
-model = dict(
-    backbone=dict(_delete_=True, type='INRN', arch='m', norm_cfg=dict(type='BN')),
-    neck=dict(in_channels=[64, 128, 256, 512]),
-)
+model = _base_.narrow
+model.backbone = _base_.inrn_m
+model.neck.in_channels = [64, 128, 256, 512]

@@ -1,13 +1,14 @@
 # The demo's teacher: ResNet101-FPN, trained from scratch.
 _base_ = [
-    '../_base_/models/demo_faster-rcnn.py',
+    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    '../_base_/models/demo.py',
     '../_base_/datasets/demo_detection.py',
     '../_base_/schedules/demo_detection.py',
     '../_base_/demo_runtime.py',
-    '../_base_/models/demo_r101.py',
 ]
 
-model = _base_.r101
+model = _base_.narrow
+model.backbone = _base_.r101
 max_epochs = 3
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [_base_.param_scheduler[0], _base_.param_scheduler[1]]

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/demo_digits.py',
     '../_base_/schedules/demo_digits.py',
-    '../_base_/digits_runtime.py',
+    '../_base_/classification_runtime.py',
 ]
 
 model = dict(
@@ -26,3 +26,5 @@ train_dataloader = dict(batch_size=32, dataset=dict(data_prefix=_base_.data_root
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [_base_.param_scheduler[0], _base_.param_scheduler[1]]
 param_scheduler[1].T_max = max_epochs
+default_hooks = dict(logger=dict(interval=10, ignore_last=False), checkpoint=dict(save_best=None))
+log_processor = dict(window_size=10)

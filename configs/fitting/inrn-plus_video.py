@@ -5,7 +5,7 @@
 _base_ = [
     '../_base_/models/signal_fitter.py',
     '../_base_/datasets/signal.py',
-    '../_base_/schedules/fit_video.py',
+    '../_base_/schedules/fit.py',
     '../_base_/fitting_runtime.py',
 ]
 

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/signal_fitter.py',
     '../_base_/datasets/signal.py',
-    '../_base_/schedules/fit_image.py',
+    '../_base_/schedules/fit.py',
     '../_base_/fitting_runtime.py',
 ]
 
@@ -18,3 +18,4 @@ model = dict(
     tile=256,
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-2))
+train_cfg = dict(_delete_=True, type='FitTrainLoop', max_iters=5000, val_interval=500)

@@ -22,7 +22,7 @@ def test_config_fits_what_its_name_says(path, monkeypatch):
     cfg.model.signal = dict(shape=(1 if image else 132, 720, 1280, 3))
     with torch.device('meta'):
         fitter = SignalFitter(**cfg.model)
-    pixel = image or path.stem in ('siren_video', 'fourier_video')
+    pixel = image or path.stem == 'siren_video'
     assert (fitter.net.kind == 'pixel') == pixel
     assert cfg.default_hooks.param_scheduler.type == 'BudgetHook'
     assert cfg.param_scheduler[-1].end == 1000

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from inrn_mm.fitting.codec import read_fit
 from inrn_mm.fitting.options import FitJob
 from inrn_mm.fitting.signal import load_signal
-from tools.studies.fit_comparison import choose_boxes, fit_once
+from tools.studies.fit_comparison import choose_boxes, fit_once, make_jobs
 from tools.studies.rate_distortion import frontier, psnr_at
 
 pytest.importorskip('constriction')
@@ -218,3 +218,16 @@ def test_zoomed_parts_lie_inside_and_apart():
         assert 0 <= top <= 40 - height and 0 <= left <= 60 - width
     (top, left, side, _), second = boxes
     assert top < 12 and left > 35 and second[0] > 18 and second[1] < 14
+
+
+def test_a_config_with_an_entry_of_its_own(tmp_path):
+    config = 'configs/fitting/inrn_video.py'
+    rows = [config, f'{config}+model.net.arch=s+model.net.compression=0.5']
+    jobs = make_jobs('clip.mp4', rows, tmp_path, cfg_options={'randomness.seed': 1})
+    assert list(jobs) == ['inrn', 'inrn-s-0.5']
+    assert {job.config for job in jobs.values()} == {config}
+    own = {'model.net.arch': 's', 'model.net.compression': 0.5}
+    assert jobs['inrn-s-0.5'].cfg_options == {**own, 'randomness.seed': 1}
+    assert jobs['inrn'].cfg_options == {'randomness.seed': 1}
+    with pytest.raises(ValueError, match=r'\+small must be \+KEY=VALUE'):
+        make_jobs('clip.mp4', [f'{config}+small'], tmp_path)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from inrn_mm.fitting.codec import read_fit
 from inrn_mm.fitting.files import to_rgb8, write_image
@@ -271,25 +272,32 @@ def make_jobs(input: str, configs: Iterable[str], out: Path, **settings) -> dict
 
     Args:
         input (str): Image, folder of frames or video.
-        configs (Iterable[str]): Config files.
+        configs (Iterable[str]): Config files, each with ``+KEY=VALUE`` behind
+            it for every entry of it alone that is changed.
         out (Path): Folder of all.
         **settings: Other fields of :class:`FitJob`.
 
     Returns:
         dict[str, FitJob]: Name of the config, without its ending ``_image`` or
-        ``_video``, to job.
+        ``_video`` and with ``-VALUE`` for each change, to job.
 
     Raises:
-        ValueError: If two configs have the same name.
+        ValueError: If two have the same name, or a change has no ``=``.
     """
     jobs: dict[str, FitJob] = {}
-    for config in configs:
-        name = Path(config).stem
-        for ending in ('_image', '_video'):
-            name = name.removesuffix(ending)
+    for row in configs:
+        config, *changes = row.split('+')
+        wrong = [change for change in changes if '=' not in change]
+        if wrong:
+            raise ValueError(f'{row}: +{wrong[0]} must be +KEY=VALUE, as in +model.net.arch=mlp.')
+        name = Path(config).stem.removesuffix('_image').removesuffix('_video')
+        name = '-'.join([name, *(change.partition('=')[2] for change in changes)])
         if name in jobs:
             raise ValueError(
                 f'Two configs are called {name}: their fits would share a folder; rename one.'
             )
-        jobs[name] = FitJob(input, str(config), work_dir=str(out / name), **settings)
+        # the common options win, as they do over what the files say
+        own = {key: yaml.safe_load(value) for key, value in (c.split('=', 1) for c in changes)}
+        options = dict(settings, cfg_options={**own, **(settings.get('cfg_options') or {})})
+        jobs[name] = FitJob(input, config, work_dir=str(out / name), **options)
     return jobs

@@ -1,4 +1,0 @@
-# NeRV-M: 6.3 million parameters at 720 x 1280.
-_base_ = './nerv_video.py'
-
-model = dict(net=dict(arch='m'))
