@@ -87,6 +87,7 @@ METHODS = dict(
     cwd='ChannelWiseLoss',
     mgd='MaskedGenerativeLoss',
     fgd='FocalGlobalLoss',
+    fbkd='AttentionGuidedLoss',
     ld='LocalizationLoss',
 )
 

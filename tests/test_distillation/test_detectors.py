@@ -93,11 +93,12 @@ def test_stage_features_need_the_teachers_backbone_only(base):
     dict(type='ChannelWiseLoss', temperature=1., weight=10.),
     dict(type='MaskedGenerativeLoss', mask_ratio=0.45, weight=5e-7),
     dict(type='FocalGlobalLoss', temperature=0.5),
+    dict(type='AttentionGuidedLoss', pools=[8, 4, 2, 2]),
     dict(type='ReviewLoss', mid_channels=8),
 ], ids=lambda loss: loss['type'])  # yapf: disable
 @pytest.mark.smoke
 def test_a_step_of_the_losses_on_fpn_levels(loss):
-    """PKD, CWD, MGD, FGD and ReviewKD under Faster R-CNN."""
+    """PKD, CWD, MGD, FGD, FBKD and ReviewKD under Faster R-CNN."""
     pairs = [(f'neck[{i}]', f'neck[{i}]') for i in range(4)]
     model = distilled('faster-rcnn_r50_fpn', distill_losses=[dict(loss, pairs=pairs)])
     losses = model(**batch(model), mode='loss')

@@ -48,6 +48,15 @@ TWO_STAGE = dict(
         gamma=5e-5,
         lambda_=5e-7,
     ),
+    fbkd=dict(
+        type='AttentionGuidedLoss',
+        pairs=LEVELS[:4],
+        alpha=7e-5,
+        beta=4e-3,
+        gamma=7e-5,
+        pools=[8, 4, 2, 2],
+        reductions=[4, 4, 2, 2],
+    ),
     review=dict(type='ReviewLoss', pairs=LEVELS, mid_channels=256, norm_cfg=SYNC, weight=1.0),
     ofd=dict(
         type='OverhaulLoss',

@@ -121,6 +121,36 @@ def _focal_global(loss: nn.Module, student: Features, teacher: Features, samples
     return total
 
 
+def _attention_guided(
+    loss: nn.Module, student: Features, teacher: Features, samples: list
+) -> Tensor:
+
+    def attention(x):
+        share = (x.abs().mean(1).flatten(1) / loss.temperature).softmax(1)
+        return (share * share.shape[1]).view_as(x[:, :1])
+
+    def relations(block, x):
+        values, keys = (
+            F.max_pool2d(layer(x), block.pool).flatten(2) for layer in (block.values, block.keys)
+        )
+        weights = block.queries(x).flatten(2).mT @ keys / keys.shape[2]  # every two places
+        out = (weights @ values.mT).mT.unflatten(2, x.shape[-2:])
+        return x + block.norm(block.expand(out))
+
+    total = 0.0
+    for i, (s, t) in enumerate(zip(student, teacher)):
+        adapt = loss.adapters[i]
+        both = (attention(s) + attention(t)).detach() / 2
+        features = (both * (adapt['features'](s) - t) ** 2).sum().sqrt()
+        channels = torch.dist(adapt['channels'](s.mean((2, 3))), t.mean((2, 3)))
+        places = torch.dist(adapt['places'](s.mean(1, keepdim=True)), t.mean(1, keepdim=True))
+        own = adapt['relations'](relations(loss.student_relations[i], s))
+        relation = torch.dist(own, relations(loss.teacher_relations[i], t))
+        total = total + loss.alpha * features + loss.beta * (channels + places)
+        total = total + loss.gamma * relation
+    return total
+
+
 def _boxes(sample: BaseDataElement, size: torch.Size) -> Tensor:
     """Compute 1 / area of the smallest box around each place, 0 outside."""
     boxes = sample.gt_instances.bboxes
@@ -190,6 +220,7 @@ DIRECT: dict[str, Callable[..., Tensor]] = {
     'PearsonLoss': _pearson,
     'MaskedGenerativeLoss': _masked,
     'FocalGlobalLoss': _focal_global,
+    'AttentionGuidedLoss': _attention_guided,
     'LogitKDLoss': _logits,
     'DecoupledKDLoss': _decoupled,
     'DISTLoss': _dist,

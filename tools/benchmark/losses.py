@@ -71,6 +71,7 @@ LOSSES = {
     'PearsonLoss': ('pyramid', {}),
     'MaskedGenerativeLoss': ('pyramid', {}),
     'FocalGlobalLoss': ('pyramid', {}),
+    'AttentionGuidedLoss': ('pyramid', {}),
     'LogitKDLoss': ('logits', {}),
     'DecoupledKDLoss': ('logits', {}),
     'DISTLoss': ('logits', {}),

@@ -33,6 +33,25 @@ def _pearson(loss: dict, connector: dict) -> dict:
     return dict(type='PearsonLoss', weight=loss.get('loss_weight', 1.0))
 
 
+def _attention_guided(loss: dict, connector: dict) -> dict:
+    means = loss.get('channel_weight', 4e-3)
+    if loss.get('spatial_weight', 4e-3) != means:
+        raise ValueError('FBKDLoss weights both means alike here, as in its paper.')
+    if connector.get('mode', 'dot_product') != 'dot_product' or not connector.get('sub_sample'):
+        raise ValueError('FBKDLoss has dot products and pooled keys here.')
+    return dict(
+        type='AttentionGuidedLoss',
+        alpha=loss.get('mask_l2_weight', 7e-5),
+        beta=means,
+        gamma=loss.get('nonloacl_weight', 7e-5),
+        temperature=connector.get('spatial_T', 0.5),
+        # there it comes behind the pooling by 2 of mmcv's block
+        pools=2 * connector.get('maxpool_stride', 2),
+        reductions=connector.get('reduction', 2),
+        weight=loss.get('loss_weight', 1.0),
+    )
+
+
 def _renamed(kind: str, **names: str) -> Callable[[dict, dict], dict]:
     """Make a conversion that renames arguments; what is not given is 1 there."""
 
@@ -57,7 +76,12 @@ LOSSES = dict(
     ),
     PKDLoss=_pearson,
     MGDLoss=_generative,
+    FBKDLoss=_attention_guided,
 )
+
+
+# whose settings are our losses'
+CONNECTORS = ('MGDConnector', 'FBKDStudentConnector')
 
 
 def convert(path: Path) -> str:
@@ -168,9 +192,9 @@ def _losses(distiller: dict) -> list[dict]:
                 continue  # labels come with the data samples
             recorders = distiller['student_recorders' if own else 'teacher_recorders']
             sides[own] = layer(recorders[source['recorder']], source)
-            if 'connector' in source:
+            if own and 'connector' in source:
                 connector = distiller['connectors'][source['connector']]
-        if connector and connector['type'].rpartition('.')[2] != 'MGDConnector':
+        if connector and connector['type'].rpartition('.')[2] not in CONNECTORS:
             raise ValueError(f"MMRazor's {connector['type']} ({name}) has no counterpart here.")
         found = LOSSES[kind](loss, connector)
         weight, pair = found.pop('weight'), (sides[True], sides[False])

@@ -5,6 +5,7 @@ from .context import GlobalContext
 from .fusion import AttentionFusion
 from .hint import HintRegressor
 from .projection import NormedConv
+from .relations import NonLocalRelations
 from .resize import Resize
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     'AttentionFusion',
     'GlobalContext',
     'HintRegressor',
+    'NonLocalRelations',
     'NormedConv',
     'Resize',
     'resize_like',

@@ -1,6 +1,7 @@
 """Distillation losses, one file each."""
 
 from .attention import AttentionTransferLoss
+from .attention_guided import AttentionGuidedLoss
 from .base import DistillLoss
 from .channel_wise import ChannelWiseLoss
 from .contrastive import ContrastiveLoss
@@ -18,6 +19,7 @@ from .review import ReviewLoss
 from .stage_mse import StageMSELoss
 
 __all__ = [
+    'AttentionGuidedLoss',
     'AttentionTransferLoss',
     'ChannelWiseLoss',
     'ContrastiveLoss',

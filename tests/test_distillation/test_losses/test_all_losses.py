@@ -38,6 +38,7 @@ CONFIGS = [
     dict(type='OverhaulLoss', pairs=NORMS),
     dict(type='MaskedGenerativeLoss', pairs=MAPS),
     dict(type='FocalGlobalLoss', pairs=MAPS),
+    dict(type='AttentionGuidedLoss', pairs=MAPS, pools=[4, 2, 2]),
     dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8),
     dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8,
          negatives='relax'),

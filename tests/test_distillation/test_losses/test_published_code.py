@@ -271,6 +271,33 @@ def test_mgd_of_detectors(monkeypatch):
     assert_same(loss.weights[0] * loss(s, t)[0], expected, s)
 
 
+def test_fbkd(monkeypatch):
+    file = 'mmrazor/models/architectures/connectors/{}_connector.py'
+    base = load(monkeypatch, 'mmrazor', file.format('base'))
+    monkeypatch.setitem(sys.modules, 'theirs.losses.base_connector', base)
+    connectors = load(monkeypatch, 'mmrazor', file.format('fbkd'))
+    theirs = load(monkeypatch, 'mmrazor', 'mmrazor/models/losses/fbkd_loss.py').FBKDLoss()
+    settings = dict(in_channels=8, reduction=4, sub_sample=True, maxpool_stride=4)
+    student = connectors.FBKDStudentConnector(**settings)
+    teacher = connectors.FBKDTeacherConnector(**settings)
+    s, t = maps([(2, 8, 20, 26)], [(2, 8, 20, 26)])
+    # theirs pools by mmcv's 2 and then by 4
+    loss = make('AttentionGuidedLoss', [(2, 8, 20, 26)], pools=8, reductions=4)
+    blocks = (loss.student_relations[0], loss.teacher_relations[0])
+    for mine, other in zip(blocks, (student.student_non_local, teacher.teacher_non_local)):
+        nn.init.normal_(mine.norm.weight)  # zero at first
+        copy_weights(mine, other)
+    for name, layer in (
+        ('features', student.adaptation_layers),
+        ('channels', student.channel_wise_adaptation),
+        ('places', student.spatial_wise_adaptation),
+        ('relations', student.non_local_adaptation),
+    ):
+        copy_weights(loss.adapters[0][name], layer)
+    expected = theirs(student.forward_train(s[0]), teacher.forward_train(t[0]))
+    assert_same(loss(s, t)[0], expected, s)
+
+
 def test_fgd(monkeypatch):
     import mmcv.cnn
     import mmengine.model
