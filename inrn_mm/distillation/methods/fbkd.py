@@ -5,8 +5,8 @@ from .pairing import Unpaired, pair_levels
 from .registry import METHODS
 
 # by the stride of a level: pooling and narrowing of the non-local block
-_POOLS = {4: 8, 8: 4}
-_REDUCTIONS = {4: 4, 8: 4}
+_POOLS: dict[float, int] = {4: 8, 8: 4}
+_REDUCTIONS: dict[float, int] = {4: 4, 8: 4}
 
 
 @METHODS.register_module(name='fbkd')
