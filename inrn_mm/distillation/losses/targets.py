@@ -60,7 +60,7 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
         boxes; the rows that fill up are minus infinity.
 
     Raises:
-        ValueError: If there are no boxes.
+        ValueError: If there are no boxes, or they have no four numbers.
     """
     found = _boxes(data_samples)
     if found is None or data_samples is None:
@@ -70,12 +70,25 @@ def relative_boxes(loss: nn.Module, device: torch.device, data_samples: list | N
         )
     boxes, sizes = [], []
     for box, sample in zip(found, metainfos(data_samples or [])):
-        # mmdet's box types hold a tensor
-        boxes.append(getattr(box, 'tensor', box).reshape(-1, 4).float())
+        boxes.append(_corners(loss, box))
         height, width = (sample.get('batch_input_shape') or sample['img_shape'])[:2]
         sizes.append([[width, height, width, height]])
     boxes = pad_sequence(boxes, True, padding_value=-torch.inf).to(device)
     return boxes / torch.tensor(sizes, dtype=torch.float32, device=device)
+
+
+def _corners(loss: nn.Module, box: object) -> Tensor:
+    """Make ``(M, 4)`` of corners of a tensor or one of mmdet's box types, of which
+    rotated ones become the upright boxes around them."""
+    if hasattr(box, 'convert_to'):
+        box = box.convert_to('hbox').tensor
+    box = torch.as_tensor(box).float()
+    if box.numel() and box.shape[-1] != 4:
+        raise ValueError(
+            f'{type(loss).__name__} needs boxes of x1, y1, x2, y2, got a tensor {tuple(box.shape)}; rotated '
+            'ones must be of a box type, see the box_type of mmrotate.'
+        )
+    return box.reshape(-1, 4)
 
 
 def _boxes(data_samples: list | dict | None) -> list | None:

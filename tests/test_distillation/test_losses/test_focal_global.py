@@ -140,14 +140,42 @@ def test_many_boxes_are_drawn_like_one_by_one():
 
 
 def test_box_types_of_mmdet():
-    """They hold their tensor as an attribute."""
+    from mmdet.structures.bbox import HorizontalBoxes
+
     s, t = features((1, 4, 8, 8), (1, 4, 8, 8))
     loss = make('FocalGlobalLoss', [s.shape])
     plain = samples(BOXES[:1])
     (expected,) = loss([s], [t], plain)
     boxes = plain[0].gt_instances.bboxes
-    plain[0].gt_instances = SimpleNamespace(bboxes=SimpleNamespace(tensor=boxes))
+    plain[0].gt_instances = SimpleNamespace(bboxes=HorizontalBoxes(boxes))
     torch.testing.assert_close(loss([s], [t], plain)[0], expected)
+
+
+class Tilted:
+    """As mmrotate's boxes; the five numbers are not what is read."""
+
+    def __init__(self, upright):
+        self.tensor = torch.rand(len(upright), 5)
+        self.upright = torch.tensor(upright, dtype=torch.float)
+
+    def convert_to(self, kind):
+        assert kind == 'hbox'
+        return SimpleNamespace(tensor=self.upright)
+
+
+def test_tilted_boxes_count_as_the_upright_ones_around_them():
+    upright = [[3, 5, 20, 30], [0, 0, 64, 64], [16, 16, 24, 28], [1, 1, 9, 9]]
+    s, t = features((1, 4, 8, 8), (1, 4, 8, 8))
+    loss = make('FocalGlobalLoss', [s.shape])
+    tilted = [
+        BaseDataElement(
+            metainfo=dict(img_shape=(64, 64)), gt_instances=SimpleNamespace(bboxes=Tilted(upright))
+        )
+    ]
+    assert torch.equal(loss([s], [t], tilted)[0], loss([s], [t], samples([upright]))[0])
+    tilted[0].gt_instances.bboxes = torch.rand(4, 5)  # would be five boxes
+    with pytest.raises(ValueError, match=r'x1, y1, x2, y2, got a tensor \(4, 5\)'):
+        loss([s], [t], tilted)
 
 
 def test_single_channel():
