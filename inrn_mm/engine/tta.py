@@ -14,6 +14,7 @@ TTA_MODELS: dict[str, dict] = dict(
         type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
     ),
     mmpretrain=dict(type='mmpretrain.AverageClsScoreTTA'),
+    mmseg=dict(type='mmseg.SegTTAModel'),
 )
 
 
@@ -28,12 +29,15 @@ def augment_test(cfg: Config) -> None:
 
     Raises:
         ValueError: If mmdet cannot merge what the model predicts, or the
-            model is neither mmdet's nor mmpretrain's.
+            model is of none of the packages above.
     """
     package = model_package(cfg)
     tta_model = cfg.get('tta_model') or TTA_MODELS.get(package)
     if tta_model is None:
-        raise ValueError('--tta needs a tta_model in the config: this model is none of mmdet.')
+        raise ValueError(
+            '--tta needs a tta_model in the config: this model is none of '
+            'mmdet, mmpretrain and mmseg.'
+        )
     if type_name(tta_model) == 'DetTTAModel' and predicts_masks(cfg):
         raise ValueError(
             "mmdet's test-time augmentation merges boxes and no masks: leave out --tta, or name "
@@ -59,5 +63,11 @@ def _flipped(pipeline: list, package: str) -> list:
             'flip',
             'flip_direction',
         )
+    behind = [pack]
+    if package == 'mmseg':
+        # which turns its predictions back: its labels stay as they are
+        labels = [step for step in pipeline if type_name(step) == 'LoadAnnotations']
+        pipeline = [step for step in pipeline if step not in labels]
+        behind = [*labels, pack]
     flips = [dict(type=flip, prob=prob) for prob in (1.0, 0.0)]
-    return [*pipeline, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+    return [*pipeline, dict(type='TestTimeAug', transforms=[flips, *([step] for step in behind)])]

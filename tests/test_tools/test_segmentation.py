@@ -1,12 +1,13 @@
 """Segmentors of mmsegmentation: distilled by the tools, and the shipped configs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 from PIL import Image
 from tool_runs import ROOT, dump_config, logged
@@ -14,6 +15,7 @@ from tool_runs import ROOT, dump_config, logged
 import inrn_mm  # noqa: F401
 from inrn_mm.distillation.configs import published_weights
 from inrn_mm.distillation.methods import choose_losses
+from inrn_mm.engine.tta import augment_test
 from inrn_mm.utils.config_types import model_package
 
 pytest.importorskip('mmseg')
@@ -124,6 +126,24 @@ def test_distilled_and_tested_by_the_tools(run_tool, tmp_path):
     folders = ['--work-dir', tmp_path / 'tested', '--show-dir', tmp_path / 'pictures']
     run_tool('test.py', student, checkpoint, *folders)
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 4
+    run_tool('test.py', student, checkpoint, '--work-dir', tmp_path / 'tta', '--tta')
+    (metrics,) = (tmp_path / 'tta').glob('*/*.json')
+    assert 0 < json.loads(metrics.read_text())['mIoU'] <= 100
+
+
+def test_labels_of_mirror_images_stay_as_they_are(tmp_path):
+    """The predictions for them are turned back."""
+    make_set(tmp_path)
+    cfg = Config(whole_config(tmp_path))
+    augment_test(cfg)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        views = DATASETS.build(cfg.test_dataloader.dataset)[0]
+    assert [sample.flip for sample in views['data_samples']] == [True, False]
+    mask = torch.from_numpy(np.array(Image.open(tmp_path / 'masks/0.png')))
+    for sample in views['data_samples']:
+        assert torch.equal(sample.gt_sem_seg.data[0], mask)
+    first, second = views['inputs']
+    assert torch.equal(first.flip(2), second)
 
 
 def test_methods_know_where_pixels_are_scored():
