@@ -85,8 +85,8 @@ def _corners(loss: nn.Module, box: object) -> Tensor:
     box = torch.as_tensor(box).float()
     if box.numel() and box.shape[-1] != 4:
         raise ValueError(
-            f'{type(loss).__name__} needs boxes of x1, y1, x2, y2, got a tensor {tuple(box.shape)}; rotated '
-            'ones must be of a box type, see the box_type of mmrotate.'
+            f'{type(loss).__name__} needs boxes of x1, y1, x2, y2, got a tensor '
+            f'{tuple(box.shape)}: rotated ones must be of a box type, see mmrotate.'
         )
     return box.reshape(-1, 4)
 
