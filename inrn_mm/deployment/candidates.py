@@ -208,9 +208,7 @@ class DenseCandidates(nn.Module):
         priors = head.prior_generator.grid_priors(
             sizes, device=outputs[0][0].device, with_stride=True
         )
-        rows = [
-            torch.cat([_rows(x, x.shape[0]) for x in out]) for out in outputs
-        ]
+        rows = [torch.cat([_rows(x, x.shape[0]) for x in out]) for out in outputs]
         scores, classes = rows[0].sigmoid().max(1)
         scores = scores * rows[2][:, 0].sigmoid()
         scores = torch.where(scores >= self.settings['score_thr'], scores, -1.0)
@@ -240,9 +238,7 @@ class RegionProposals(nn.Module):
         self.settings = dict(head.test_cfg)
         check_nms(self.settings.get('nms'))
 
-    def forward(
-        self, features: Sequence[Tensor], shape: Tensor
-    ) -> list[tuple[Tensor, Tensor]]:
+    def forward(self, features: Sequence[Tensor], shape: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Propose.
 
         Args:

@@ -55,9 +55,7 @@ class RegionHeads(nn.Module):
         ValueError: If one of them predicts in a way that is not known.
     """
 
-    def __init__(
-        self, rpn_head: nn.Module, roi_head: nn.Module, any_size: bool = False
-    ) -> None:
+    def __init__(self, rpn_head: nn.Module, roi_head: nn.Module, any_size: bool = False) -> None:
         super().__init__()
         kind = type(roi_head).__name__
         if kind not in ('StandardRoIHead', 'CascadeRoIHead'):
@@ -138,9 +136,7 @@ class RegionHeads(nn.Module):
         places = boxes[:, None].expand(-1, count, -1).reshape(-1, 4)
         return head.bbox_coder.decode(places, deltas.view(-1, 4)).view(-1, count, 4)
 
-    def _masks(
-        self, maps: list[Tensor], kept: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor]:
+    def _masks(self, maps: list[Tensor], kept: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor]:
         """Compute the mask of each box's class, the mean over the stages."""
         boxes, _, labels = kept
         masks = []

@@ -57,12 +57,10 @@ def write_onnx(
     shapes = None
     if any_size:
         height, width = (DIVISOR * torch.export.Dim(f'{name}_32') for name in ('height', 'width'))
-        shapes = {name: None for name in inputs} | {'images': {1: height, 2: width}}
+        shapes = dict.fromkeys(inputs) | {'images': {1: height, 2: width}}
     try:
         with torch.no_grad(), _quiet():
-            traced = torch.export.export(
-                network, (), inputs, dynamic_shapes=shapes, strict=False
-            )
+            traced = torch.export.export(network, (), inputs, dynamic_shapes=shapes, strict=False)
             program = torch.onnx.export(
                 traced,
                 kwargs=inputs,

@@ -1,0 +1,1 @@
+"""Using what was trained: export, checks and predictions of files."""
