@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # What is further down knows nothing of what is above it.
 FLOORS = """
     __init__
-    fitting
+    fitting deployment
     visualization
     distillation
     engine

@@ -52,7 +52,8 @@ def parse_args() -> argparse.Namespace:
         '--tolerance',
         type=float,
         default=1.0,
-        help='times half a pixel, 0.001 of a score and 0.02 of a mask (default: 1)',
+        help='times half a pixel, 0.001 of a score, 0.02 of a mask and 2 %% of the objects '
+        '(default: 1)',
     )
     parser.add_argument(
         '--check', metavar='CONFIG', help="measure both by this config's validation set and metric"
