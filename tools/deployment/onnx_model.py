@@ -166,7 +166,9 @@ def _start_openvino(path: Path, threads: int, device: str) -> tuple:
     core = openvino.Core()
     try:
         model = core.read_model(path)
-        settings = {'INFERENCE_NUM_THREADS': threads} if threads else {}
+        # some processors would compute in bfloat16
+        settings: dict = {'INFERENCE_PRECISION_HINT': 'f32'}
+        settings |= {'INFERENCE_NUM_THREADS': threads} if threads else {}
         compiled = core.compile_model(model, device.upper(), settings)
     except Exception as error:  # of many kinds, one for each fault
         reason = str(error).strip().splitlines()[-1]
