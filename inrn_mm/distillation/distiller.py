@@ -8,8 +8,9 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..utils.checks import check_number
+from .bare import build_student, check_bare
 from .bound import BoundLoss, check_names, require_gradients
-from .configs import model_config, teacher_configs, with_class_map
+from .configs import teacher_configs, with_class_map
 from .gradient_ratios import losses_to_compare, measure_ratios, ratios_due
 from .layouts import Size
 from .methods import choose_losses
@@ -40,7 +41,9 @@ class KnowledgeDistiller(StudentView):
 
     Args:
         student (str | dict): Model config, or the path of a config file (own,
-            or ``'mmdet::...'``) that has one.
+            or ``'mmdet::...'``) that has one. A backbone alone, which needs a
+            ``data_preprocessor``, is trained by the distillation losses only,
+            see :class:`BackboneOnly`.
         teacher (str | dict, optional): Likewise. Several teachers are a dict
             of names, ``dict(big=dict(model=..., checkpoint=...), vit=...)``,
             and each loss says which one it takes by its ``teacher``. Beside
@@ -127,19 +130,8 @@ class KnowledgeDistiller(StudentView):
         probe_size: tuple[int, int] = (64, 64),
         ratio_interval: int = 100,
     ) -> None:
-        student = model_config(student)
-        shared = None
-        if data_preprocessor is not None:
-            if student.get('data_preprocessor'):
-                shared = data_preprocessor
-            else:  # and a teacher without one sees what the student does
-                student['data_preprocessor'] = data_preprocessor
-        super().__init__(MODELS.build(student))
-        if getattr(self.student, 'data_preprocessor', None) is None:
-            raise ValueError(
-                f'The student {type(self.student).__name__} is no model that can be trained (it '
-                'has no loss): give a detector or classifier with it as the backbone.'
-            )
+        net, shared = build_student(student, data_preprocessor)
+        super().__init__(net)
         self.ratio_interval = ratio_interval
         self.teachers = {
             name: FrozenTeacher(
@@ -159,6 +151,7 @@ class KnowledgeDistiller(StudentView):
         # as for the teacher: the student's random stream stays its own
         with torch.random.fork_rng(devices=[]):
             self.distill_losses = nn.ModuleList(MODELS.build(cfg) for cfg in losses)
+            check_bare(self.student, self.distill_losses)
             self._bind(probe_size)
 
     @property
@@ -234,7 +227,8 @@ class KnowledgeDistiller(StudentView):
             else bound.idle_terms(inputs)
             for bound in self.bound
         }
-        due = ratios_due(self.ratio_interval)
+        # to the task's gradient, if there is a task
+        due = bool(losses) and ratios_due(self.ratio_interval)
         compared = {b: (terms[b], weights[b]) for b in losses_to_compare(active, due)}
         ratios: dict[str, Tensor] | None = {}
         if compared:

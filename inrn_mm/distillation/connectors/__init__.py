@@ -4,6 +4,7 @@ from .align import AlignConv, resize_like
 from .context import GlobalContext
 from .fusion import AttentionFusion
 from .hint import HintRegressor
+from .mlp import MLPHead
 from .projection import NormedConv
 from .relations import NonLocalRelations
 from .resize import Resize
@@ -14,6 +15,7 @@ __all__ = [
     'GlobalContext',
     'HintRegressor',
     'NonLocalRelations',
+    'MLPHead',
     'NormedConv',
     'Resize',
     'resize_like',

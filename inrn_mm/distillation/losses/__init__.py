@@ -9,6 +9,7 @@ from .decoupled_kd import DecoupledKDLoss
 from .dist import DISTLoss
 from .fitnet import FitNetLoss
 from .focal_global import FocalGlobalLoss
+from .foundation import DenseFeatureLoss, GlobalFeatureLoss
 from .localization import LocalizationLoss
 from .logit_kd import LogitKDLoss
 from .masked_generative import MaskedGenerativeLoss
@@ -25,9 +26,11 @@ __all__ = [
     'ContrastiveLoss',
     'DISTLoss',
     'DecoupledKDLoss',
+    'DenseFeatureLoss',
     'DistillLoss',
     'FitNetLoss',
     'FocalGlobalLoss',
+    'GlobalFeatureLoss',
     'LocalizationLoss',
     'LogitKDLoss',
     'MaskedGenerativeLoss',
