@@ -3,7 +3,7 @@
 Importing the package registers its models, losses and hooks with mmengine.
 """
 
-from . import backbones, distillation, engine, evaluation, fitting, layers, ops, registry
+from . import backbones, datasets, distillation, engine, evaluation, fitting, layers, ops, registry
 from .version import __version__
 
 ops.register_finder()
@@ -11,6 +11,7 @@ ops.register_finder()
 __all__ = [
     '__version__',
     'backbones',
+    'datasets',
     'distillation',
     'engine',
     'evaluation',

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 from ..engine.config_file import read_config
 
 # of a teacher among several
-KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options')
+KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options', 'size')
 
 
 def teacher_configs(teacher: str | dict | None, checkpoint: str | None) -> dict[str, dict]:

@@ -47,7 +47,8 @@ class KnowledgeDistiller(StudentView):
         teacher (str | dict, optional): Likewise. Several teachers are a dict
             of names, ``dict(big=dict(model=..., checkpoint=...), vit=...)``,
             and each loss says which one it takes by its ``teacher``. Beside
-            ``model`` and ``checkpoint`` it may have ``options`` and a
+            ``model`` and ``checkpoint`` it may have ``options``, the ``size``
+            ``(height, width)`` of the images that it is to see and a
             ``data_preprocessor``, for a network that names none. A network
             that is no mm model, such as ``dict(type='mmdet.ResNet', ...)`` or
             ``dict(type='torchvision.models.resnet50')``, will do.

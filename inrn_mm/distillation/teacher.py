@@ -12,6 +12,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..engine.checkpoints.reading import digest_of, load_state, load_weights
+from ..utils.checks import check_whole
 from .acceleration import Acceleration
 from .configs import model_config, published_weights
 from .inputs import InputAdapter, SizeAdapter
@@ -47,6 +48,9 @@ class FrozenTeacher:
             Defaults to False.
         options (dict, optional): Arguments of :class:`Acceleration`.
             Defaults to None, as it is.
+        size (tuple[int, int], optional): Height and width that the images are
+            resized to for it, after their normalisation. Defaults to None, as
+            the student sees them.
 
     Attributes:
         net (nn.Module): The network, in eval mode and without gradients.
@@ -65,6 +69,7 @@ class FrozenTeacher:
         allow_random: bool = False,
         allow_pickle: bool = False,
         options: dict | None = None,
+        size: Size | None = None,
     ) -> None:
         self.model = model
         self.checkpoint = checkpoint
@@ -84,6 +89,10 @@ class FrozenTeacher:
         self.net.eval()
         self.inputs = InputAdapter(student_inputs, preprocessor)
         self.sizes = SizeAdapter(preprocessor)
+        if size is not None:
+            for side in size:
+                check_whole("A side of the teacher's size", side, least=1)
+            self.sizes.fixed = tuple(size)
 
     def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
         return self
@@ -156,6 +165,8 @@ class FrozenTeacher:
         # whatever its own preprocessor would make of them
         size = tuple(math.ceil(side / self.sizes.divisor) * self.sizes.divisor for side in asked)
         sizes = [size, *named_sizes(self.net), *USUAL_SIZES]
+        if self.sizes.fixed is not None:
+            sizes, size = [self.sizes.fixed], self.sizes.fixed
         seen = probe_blank(self.net, taps, sizes, [channels])
         if seen.size != size and not self._takes(tuple(2 * x for x in seen.size), taps, channels):
             self.sizes.fixed = seen.size
@@ -164,7 +175,7 @@ class FrozenTeacher:
                 'resized to that for it.',
                 'current',
             )
-        elif seen.size == size:
+        elif seen.size == size and self.sizes.fixed is None:
             seen.features.share = tuple(a / b for a, b in zip(asked, size))
         if self.sizes.fixed is None and self.sizes.divisor == 1 and taps:
             self.sizes.divisor = needed_divisor(self.net, taps, min(seen.size), channels)

@@ -12,6 +12,7 @@ from .class_names import map_classes
 from .config_file import LOADERS, change_config, read_config
 from .devices import check_devices
 from .distilled_config import distil, name_distillation, split_options
+from .probing import add_probe
 
 HOOKS_ADDED = ('CheckpointFitHook', 'NonFiniteLossHook', 'DatasetCheckHook', 'EpochSeedHook')
 SAVERS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
@@ -54,6 +55,7 @@ def load_config(args: argparse.Namespace) -> Config:
         if cfg.get(name) and not cfg[name].get('num_workers'):
             cfg[name].persistent_workers = False
     add_hooks(cfg)
+    add_probe(cfg)
     return cfg
 
 

@@ -52,6 +52,8 @@ def missing_paths(cfg, loader: str) -> Iterator[str]:
 
 
 def _missing_path(dataset: dict, name: str) -> str | None:
+    if type_name(dataset) == 'ImageFolders':
+        return _missing_images(dataset, name)
     ann_file = dataset.get('ann_file') or ''
     root = dataset.get('data_root') or ''
     if '://' in root + ann_file or dataset.get('backend_args'):
@@ -93,3 +95,17 @@ def _missing_folder(dataset: dict, name: str) -> str | None:
         'ImageNet configs the environment variable INRN_IMAGENET_ROOT '
         'sets all of them).'
     )
+
+
+def _missing_images(dataset: dict, name: str) -> str | None:
+    """Look for the folders of images without labels."""
+    folders = dataset.get('data_root') or ''
+    for folder in [folders] if isinstance(folders, str) else folders:
+        if not osp.isdir(folder):
+            return (
+                f'The folder of images {folder} does not exist (looked for '
+                f'{osp.abspath(folder)}): name one, or several, by --cfg-options '
+                f'{name}.data_root=... (for our pretraining configs the environment variable '
+                'INRN_IMAGES_ROOT sets it).'
+            )
+    return None
