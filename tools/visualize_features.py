@@ -5,6 +5,8 @@ import argparse
 EXAMPLES = """examples:
   python tools/visualize_features.py \\
       configs/inrn/faster-rcnn_inrn-m_kd_coco.py CHECKPOINT image.jpg
+  python tools/visualize_features.py --pca \\
+      configs/pretrain/inrn-m_from-dinov2-s.py CHECKPOINT image.jpg
 With a plain config the features of its backbone are drawn alone."""
 
 
@@ -19,6 +21,11 @@ def parse_args():
     parser.add_argument('image', help='image file')
     parser.add_argument(
         '--out', default='features.png', help='picture to write (default: features.png)'
+    )
+    parser.add_argument(
+        '--pca',
+        action='store_true',
+        help='the first three principal components as colours, in place of norms',
     )
     parser.add_argument(
         '--cfg-options',
@@ -61,7 +68,7 @@ def main():
             optional=('distill_losses.',),
         )
         batch, picture = load_batch(cfg, args.image, model)
-        draw_features(paired_features(model, batch), picture, args.out)
+        draw_features(paired_features(model, batch), picture, args.out, args.pca)
     print(f'written to {args.out}')
 
 

@@ -23,7 +23,8 @@ def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndar
     """Prepare an image as the config's test pipeline does.
 
     Args:
-        cfg (Config): With a ``test_dataloader``.
+        cfg (Config): With a ``test_dataloader``; without one, as of a
+            pretraining, the image is taken as it is.
         image (str): Image file.
         model (BaseModel): With its data preprocessor.
 
@@ -32,8 +33,11 @@ def load_batch(cfg: Config, image: str, model: BaseModel) -> tuple[dict, np.ndar
         network sees, RGB ``(H, W, 3)`` with its padding in black.
     """
     init_scope(cfg)
-    _, dataset = next(leaf_configs(cfg.test_dataloader.dataset, ''))
-    steps = [step for step in dataset['pipeline'] if 'LoadAnnotations' not in str(step['type'])]
+    if cfg.get('test_dataloader'):
+        _, dataset = next(leaf_configs(cfg.test_dataloader.dataset, ''))
+        steps = [step for step in dataset['pipeline'] if 'LoadAnnotations' not in str(step['type'])]
+    else:
+        steps = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     data = Compose(steps)(dict(img_path=image, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]))
     pixels = data['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
@@ -108,7 +112,9 @@ def record(net: BaseModel, taps: list[Tap], inputs: Tensor, samples) -> dict:
     return recorder.features
 
 
-def draw_features(rows: list[list[Feature]], picture: np.ndarray, out: str) -> None:
+def draw_features(
+    rows: list[list[Feature]], picture: np.ndarray, out: str, pca: bool = False
+) -> None:
     """Draw heat maps (norm over the channels) over the picture, in a grid.
 
     Args:
@@ -116,6 +122,8 @@ def draw_features(rows: list[list[Feature]], picture: np.ndarray, out: str) -> N
             ``(C, H, W)`` of each cell.
         picture (ndarray): RGB ``(H, W, 3)``.
         out (str): Picture file to write.
+        pca (bool): Draw the first three principal components as colours in
+            place of the norm. Defaults to False.
 
     Raises:
         ValueError: If there is nothing to draw.
@@ -133,8 +141,9 @@ def draw_features(rows: list[list[Feature]], picture: np.ndarray, out: str) -> N
         len(rows), columns, figsize=(3.2 * columns, height * len(rows)), squeeze=False
     )
     for cells, row in zip(axes, rows):
-        for axis, (name, value) in zip(cells, row):
-            axis.imshow(_heat_map(value, picture))
+        colours = pca_colours([value for _, value in row]) if pca else [None] * len(row)
+        for axis, (name, value), colour in zip(cells, row, colours):
+            axis.imshow(_heat_map(value, picture) if colour is None else colour)
             axis.set_title(f'{name}  {"x".join(map(str, value.shape))}', fontsize=8)
         for axis in cells:
             axis.axis('off')
@@ -147,3 +156,34 @@ def _heat_map(value: Tensor, picture: np.ndarray) -> np.ndarray:
     norm = value.float().norm(dim=0)[None, None]
     norm = F.interpolate(norm, picture.shape[:2], mode='bilinear')
     return Visualizer.draw_featmap(norm[0], picture, alpha=0.4)
+
+
+def pca_colours(maps: list[Tensor]) -> list[np.ndarray]:
+    """Make colours of the first three principal components of each map.
+
+    The sign of a component means nothing: those of later maps are turned to go
+    with the first one's.
+
+    Args:
+        maps (list[Tensor]): ``(C, h, w)`` each.
+
+    Returns:
+        list[ndarray]: ``(h, w, 3)`` each, 0 to 1, from the 2nd to the 98th
+        percentile of a component.
+    """
+    pictures: list[Tensor] = []
+    for value in maps:
+        rows = value.detach().float().cpu().flatten(1).t()
+        left, scale, _ = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
+        parts = F.pad(left * scale, (0, 3))[:, :3].t().unflatten(1, value.shape[1:])
+        if pictures:
+            first = F.interpolate(pictures[0][None], parts.shape[1:], mode='area')[0]
+            signs = torch.where((first * parts).sum((1, 2)) < 0, -1.0, 1.0)
+            parts = parts * signs[:, None, None]
+        pictures.append(parts)
+    colours = []
+    for parts in pictures:
+        low, high = (torch.quantile(parts.flatten(1), q, 1)[:, None, None] for q in (0.02, 0.98))
+        scaled = (parts - low) / (high - low).clamp(min=1e-12)
+        colours.append(scaled.clamp(0, 1).permute(1, 2, 0).numpy())
+    return colours

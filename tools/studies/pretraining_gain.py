@@ -64,7 +64,7 @@ def pretraining(args: argparse.Namespace, classes: Sequence[str]) -> Config:
     choose_data(cfg, classes, args.images, args.test)
     short_schedule(cfg, args.pretrain_epochs)
     cfg.model.teacher.checkpoint = str(args.teacher)
-    cfg.train_dataloader.batch_size = 64
+    cfg.train_dataloader.batch_size = args.batch_size
     return cfg
 
 
@@ -88,7 +88,7 @@ def training(
     cfg.model.head.update(num_classes=len(classes), topk=(1,))
     cfg.data_preprocessor.num_classes = len(classes)
     cfg.val_evaluator.topk = cfg.test_evaluator.topk = (1,)
-    cfg.train_dataloader.batch_size = 64
+    cfg.train_dataloader.batch_size = args.batch_size
     return cfg
 
 
@@ -148,6 +148,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
         ('test', 1000, 'test images'),
         ('pretrain-epochs', 2, 'epochs without labels'),
         ('epochs', 20, 'epochs on the labelled images behind the pretraining'),
+        ('batch-size', 32, 'images of a step'),
     ):
         parser.add_argument(
             f'--{name}', type=int, default=default, help=f'{text} (default: {default})'
