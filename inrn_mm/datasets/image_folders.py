@@ -32,8 +32,8 @@ class ImageFolders(BaseDataset):
 
     Args:
         data_root (str | Sequence[str]): The folders.
-        extensions (Sequence[str]): Of image files, in lower case. Defaults to
-            JPEG, PNG, BMP, WebP, TIFF, PPM and PGM.
+        extensions (Sequence[str]): Endings of image files, in lower case.
+            Defaults to JPEG, PNG, BMP, WebP, TIFF, PPM and PGM.
         verify (bool): Look at each file when the set is read.
             Defaults to True.
         indices (int | Sequence[int], optional): Only the first so many, or

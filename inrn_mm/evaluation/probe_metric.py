@@ -108,7 +108,7 @@ def nearest_neighbours(
         labels (Tensor): Their classes ``(M, )``.
         asked (Tensor): ``(N, C)``.
         k (int): How many vote. Defaults to 20.
-        temperature (float): Of their weights. Defaults to 0.07.
+        temperature (float): T of their weights. Defaults to 0.07.
 
     Returns:
         Tensor: Classes ``(N, )``.
