@@ -24,7 +24,8 @@ def parse_args() -> argparse.Namespace:
         epilog='examples:\n'
         '  bash tools/demo.sh --quick --work-dir work_dirs/try\n'
         '  bash tools/demo.sh --task classification\n'
-        '  bash tools/demo.sh --task fitting',
+        '  bash tools/demo.sh --task fitting\n'
+        '  bash tools/demo.sh --task pretraining',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

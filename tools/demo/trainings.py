@@ -14,6 +14,8 @@ from .steps import Steps
 from .worker import run_tool
 
 QUICK_EPOCHS = 1
+# Trainings that need another one before.
+BEFORE = dict(distilled='train_teacher', pretrained='pretrain')
 EPOCH_LINE = re.compile(
     r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/\s*(\d+)\].*?'
     r'\bloss: (\S+)'
@@ -64,7 +66,8 @@ def train_and_test(
     Args:
         steps (Steps): Runs them.
         models (dict[str, Model]): By name; the one called ``distilled``
-            learns from the one called ``teacher``.
+            learns from the one called ``teacher``, and ``pretrained`` begins
+            with the weights of a step ``pretrain``.
         options (DemoOptions): The user's.
         root (Path): Folder with ``configs/`` and ``tools/``.
         environment (dict[str, str]): Variables that the configs read.
@@ -84,7 +87,7 @@ def train_and_test(
             run_tool,
             (root / 'tools/train.py', argv, environment),
             made_from=dict(changes=changes, sources=config_sources(root)),
-            after=['data'] + ['train_teacher'] * (name == 'distilled'),
+            after=['data', *([BEFORE[name]] if name in BEFORE else [])],
             products=[folder / 'last_checkpoint'],
             clean=[folder],
             watch=partial(training_progress, epochs=epochs),
@@ -114,7 +117,7 @@ def train_changes(name: str, options: DemoOptions, work_dir: Path) -> list[str]:
         name (str): Name of the model.
         options (DemoOptions): The user's.
         work_dir (Path): The demo's folder, where the distilled one finds its
-            teacher.
+            teacher and the pretrained one its weights.
 
     Returns:
         list[str]: ``KEY=VALUE`` each.
@@ -129,6 +132,11 @@ def train_changes(name: str, options: DemoOptions, work_dir: Path) -> list[str]:
         ]
     if name == 'distilled':
         changes.append(f'model.teacher_checkpoint={checkpoint(work_dir / "teacher")}')
+    if name == 'pretrained':
+        init = dict(
+            type='Pretrained', checkpoint=checkpoint(work_dir / 'pretrain'), prefix='backbone.'
+        )
+        changes += [f'model.backbone.init_cfg.{key}={value}' for key, value in init.items()]
     return changes
 
 
