@@ -91,6 +91,12 @@ class BoundLoss:
         """Layers of the teacher that the features are from."""
         return [] if self.of_itself else [t for _, t in self.taps]
 
+    @property
+    def takes_unlabeled(self) -> bool:
+        """Whether it compares layers of any images, labelled or not."""
+        loss = self.loss
+        return not (loss.needs_annotations or loss.same_proposals or self.context)
+
     def build(self, student: Probe, teacher: Probe) -> None:
         """Find the layouts and make the loss's connectors.
 

@@ -19,6 +19,7 @@ from .proposals import proposal_taps
 from .recorder import Features, Recorder
 from .taps import Tap
 from .teacher import FrozenTeacher
+from .unlabeled import add_unlabeled
 from .view import StudentView
 from .weighting import weigh_task
 
@@ -92,6 +93,8 @@ class KnowledgeDistiller(StudentView):
         bound (list[BoundLoss]): The losses with the layers they compare.
         chosen (dict): What the method chose: ``distill_losses`` and, where
             it has one, ``task_weight``.
+        unlabeled (dict, optional): A batch without labels for the next
+            :meth:`loss`, see :class:`UnlabeledHook`.
 
     Raises:
         ValueError: If a layer or a teacher does not exist, layers cannot be
@@ -112,6 +115,7 @@ class KnowledgeDistiller(StudentView):
     chosen: dict[str, Any]
     teachers: dict[str, FrozenTeacher]
     bound: list[BoundLoss]
+    unlabeled: dict | None = None
     _clone: list[Tap]
     _grids: set[str]
 
@@ -228,6 +232,9 @@ class KnowledgeDistiller(StudentView):
             else bound.idle_terms(inputs)
             for bound in self.bound
         }
+        if self.unlabeled is not None:
+            batch, self.unlabeled = self.unlabeled, None
+            add_unlabeled(self, batch, terms, active, len(inputs))
         # to the task's gradient, if there is a task
         due = bool(losses) and ratios_due(self.ratio_interval)
         compared = {b: (terms[b], weights[b]) for b in losses_to_compare(active, due)}

@@ -12,6 +12,7 @@ from .hooks import (
     EpochSeedHook,
     NonFiniteLossHook,
     TeacherCheckHook,
+    UnlabeledHook,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     'FusedAdamW',
     'NonFiniteLossHook',
     'TeacherCheckHook',
+    'UnlabeledHook',
     'find_last_checkpoint',
     'load_state',
     'load_weights',

@@ -10,7 +10,7 @@ from mmengine.hub import get_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SECTIONS = (
-    *('model', 'optim_wrapper', 'default_hooks', *LOADERS),
+    *('model', 'optim_wrapper', 'default_hooks', 'unlabeled_dataloader', *LOADERS),
     *('train_cfg', 'val_cfg', 'test_cfg', 'env_cfg', 'custom_imports'),
     *('auto_scale_lr', 'randomness'),
 )

@@ -60,7 +60,7 @@ def train(args: argparse.Namespace) -> None:
             )
         cfg.auto_scale_lr.enable = True
     loaders = ['train_dataloader', 'val_dataloader']
-    check_data_paths(cfg, loaders)
+    check_data_paths(cfg, [*loaders, 'unlabeled_dataloader'])
     count_samples(cfg)
     with work_dir_lock(cfg.work_dir):
         resume_from(cfg, args.resume, args.allow_pickle)

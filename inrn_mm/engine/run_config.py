@@ -75,6 +75,8 @@ def add_hooks(cfg: Config) -> None:
     added = list(HOOKS_ADDED)
     if is_distiller(cfg.get('model')):
         added.append('TeacherCheckHook')
+    if cfg.get('unlabeled_dataloader'):
+        added.append('UnlabeledHook')
     cfg.custom_hooks = custom + [dict(type=hook) for hook in added if hook not in present]
     custom_imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
     imports = custom_imports.imports

@@ -8,7 +8,8 @@ import cv2
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
 from tool_runs import ROOT, dump_config, logged
 
 from inrn_mm.distillation.losses import DistillLoss
@@ -100,7 +101,7 @@ def test_the_backbone_is_published(ran, folder):
     for words in (digest, 'resnet18', 'our own images', 'ImageFolders', "prefix='backbone.'"):
         assert words in card
     # as the page's detector reads it
-    (snippet,) = (text for text in SNIPPETS if 'init_cfg' in text)
+    (snippet,) = (text for text in SNIPPETS if 'init_cfg =' in text)
     names = {}
     exec(snippet, names)
     init = dict(names['model']['backbone']['init_cfg'], checkpoint=str(path))
@@ -149,3 +150,18 @@ def test_the_snippets_are_models():
     assert MODELS.build(names['student']).noise
     losses = [MODELS.build(cfg) for cfg in names['model']['distill_losses']]
     assert [isinstance(loss, DistillLoss) for loss in losses] == [True] * 3
+
+
+def test_a_detector_with_further_images(folder, monkeypatch):
+    """The page's pipeline gives what a detector's preprocessor takes."""
+    pytest.importorskip('mmdet')
+    monkeypatch.chdir(folder)
+    names = {}
+    (snippet,) = (text for text in SNIPPETS if 'unlabeled_dataloader' in text)
+    exec(snippet, names)
+    init_default_scope('mmdet')
+    loader = Runner.build_dataloader(names['unlabeled_dataloader'])
+    preprocessor = MODELS.build(dict(type='DetDataPreprocessor', pad_size_divisor=32))
+    data = preprocessor(loader.collate_fn([loader.dataset[0]]), True)
+    assert data['inputs'].shape[-2:] == (800, 800)
+    assert data['data_samples'][0].img_shape == (800, 800)

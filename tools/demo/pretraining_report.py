@@ -34,7 +34,6 @@ def write_report(
         split: len(list((work_dir / 'data' / split).glob('*/*.png')))
         for split in ('pool', 'train', 'val')
     }
-    _, probes = read_scalars(work_dir / 'pretrain')
     page = ReportPage(
         'INRN-S pretrained without labels',
         f'INRN-S sees {counts["pool"]} handwritten digits without labels, under an '
@@ -56,15 +55,7 @@ def write_report(
         digits=1,
     )
     add_curves(page, results, {'top-1 (%)': TOP1}, 'The loss is the cross-entropy.')
-    page.section(
-        'The pretraining',
-        'Half of the validation images are asked for by the other half, after each epoch.',
-    )
-    rows = [
-        [str(i), *(figure_of(line[f'probe/{name}'], 1) for name in ('knn', 'linear'))]
-        for i, line in enumerate(probes, 1)
-    ]
-    page.table(['epoch', 'nearest neighbours (%)', 'linear layer (%)'], rows)
+    add_probes(page, work_dir / 'pretrain')
     add_times(page, estimated, seconds)
     page.section('Go on')
     weights = checkpoint(work_dir / 'pretrain')
@@ -78,3 +69,22 @@ def write_report(
         ]
     )
     page.write(work_dir / 'report.html')
+
+
+def add_probes(page: ReportPage, folder: Path) -> None:
+    """Show what the features told of the classes while they were learnt.
+
+    Args:
+        page (ReportPage): Added to.
+        folder (Path): The pretraining's work_dir.
+    """
+    _, probes = read_scalars(folder)
+    page.section(
+        'The pretraining',
+        'Half of the validation images are asked for by the other half, after each epoch.',
+    )
+    rows = [
+        [str(i), *(figure_of(line[f'probe/{name}'], 1) for name in ('knn', 'linear'))]
+        for i, line in enumerate(probes, 1)
+    ]
+    page.table(['epoch', 'nearest neighbours (%)', 'linear layer (%)'], rows)

@@ -46,6 +46,8 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
         auto (AutoWeight | None): What finds the weight, if that is asked for.
         takes_maps (bool): Whether the features are maps of the images, so that
             tokens are laid out as such and what is none is refused.
+        needs_annotations (bool): Whether it reads the data samples' labels or
+            boxes, or knows each image by its index.
 
     Raises:
         ValueError: If pairs are not pairs, or weights do not fit them or are
@@ -53,6 +55,7 @@ class DistillLoss(nn.Module, metaclass=ABCMeta):
     """
 
     takes_maps = False
+    needs_annotations = False
 
     def __init__(
         self,

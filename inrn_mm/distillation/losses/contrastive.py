@@ -65,6 +65,8 @@ class ContrastiveLoss(DistillLoss):
             ``max_memory``, or a layer gives a map.
     """
 
+    needs_annotations = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

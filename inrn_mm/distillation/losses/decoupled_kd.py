@@ -52,6 +52,8 @@ class DecoupledKDLoss(DistillLoss):
         ValueError: If the class counts differ, or there is one class.
     """
 
+    needs_annotations = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

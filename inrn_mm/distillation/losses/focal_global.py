@@ -54,6 +54,8 @@ class FocalGlobalLoss(AlignedLoss):
         ValueError: If the temperature is not positive.
     """
 
+    needs_annotations = True
+
     def __init__(
         self,
         pairs: Sequence[tuple],

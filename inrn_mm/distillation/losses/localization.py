@@ -43,6 +43,7 @@ class LocalizationLoss(DistillLoss):
     """
 
     takes_maps = True
+    needs_annotations = True
 
     def __init__(
         self,

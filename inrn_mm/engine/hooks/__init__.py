@@ -6,6 +6,7 @@ from .dataset_check_hook import DatasetCheckHook
 from .epoch_seed_hook import EpochSeedHook
 from .nonfinite_hook import NonFiniteLossHook
 from .teacher_check_hook import TeacherCheckHook
+from .unlabeled_hook import UnlabeledHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -14,4 +15,5 @@ __all__ = [
     'EpochSeedHook',
     'NonFiniteLossHook',
     'TeacherCheckHook',
+    'UnlabeledHook',
 ]
