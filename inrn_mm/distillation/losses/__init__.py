@@ -16,6 +16,7 @@ from .masked_generative import MaskedGenerativeLoss
 from .overhaul import OverhaulLoss
 from .pearson import PearsonLoss
 from .queries import QueryKDLoss
+from .relations import RelationLoss
 from .review import ReviewLoss
 from .stage_mse import StageMSELoss
 
@@ -37,6 +38,7 @@ __all__ = [
     'OverhaulLoss',
     'PearsonLoss',
     'QueryKDLoss',
+    'RelationLoss',
     'ReviewLoss',
     'StageMSELoss',
 ]

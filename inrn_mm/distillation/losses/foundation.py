@@ -72,6 +72,12 @@ class _HeadedLoss(DistillLoss):
             if self.training and len(wanted) > 1:
                 norm(wanted)  # which takes the mean of all statistics so far
             wanted = (wanted - norm.running_mean) * (norm.running_var + norm.eps).rsqrt()
+        # similarities in half precision would be those of rounding
+        with torch.autocast(made.device.type, enabled=False):
+            return self._compare(index, made, wanted)
+
+    def _compare(self, index: int, made: Tensor, wanted: Tensor) -> Tensor:
+        """Compare rows ``(M, C_t)`` of pair ``index``."""
         loss = made.new_zeros(())
         if self.cosine_weight:
             loss = loss + self.cosine_weight * (1 - F.cosine_similarity(made, wanted)).mean()
@@ -173,7 +179,7 @@ class GlobalFeatureLoss(_HeadedLoss):
             for side, layer, shape in zip(('student', 'teacher'), pair, shapes):
                 if len(shape) not in (2, 4):
                     raise ValueError(
-                        f"GlobalFeatureLoss compares maps or vectors, but the {side}'s layer "
+                        f"{type(self).__name__} compares maps or vectors, but the {side}'s layer "
                         f'{layer!r} gives the shape {tuple(shape)}: name the layer that pools it '
                         "or gives its class token, such as 'head:input'."
                     )

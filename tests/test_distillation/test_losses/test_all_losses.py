@@ -42,6 +42,8 @@ CONFIGS = [
     dict(type='DenseFeatureLoss', pairs=MAPS),
     dict(type='DenseFeatureLoss', pairs=MAPS, standardize=False, hidden=5),
     dict(type='GlobalFeatureLoss', pairs=[*MAPS, *POOLED], l1_weight=0.1),
+    dict(type='RelationLoss', pairs=[*MAPS[:1], *POOLED], queue=6),
+    dict(type='RelationLoss', pairs=POOLED, queue=0),
     dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8),
     dict(type='ContrastiveLoss', pairs=POOLED, num_samples=8,
          negatives='relax'),

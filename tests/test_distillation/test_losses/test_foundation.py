@@ -105,3 +105,31 @@ def test_shapes_that_it_does_not_take(kind, shapes, message):
 def test_settings_that_mean_nothing(settings):
     with pytest.raises(ValueError, match='must be'):
         build('DenseFeatureLoss', (1, 4, 2, 2), (1, 4, 2, 2), **settings)
+
+
+def test_relations_by_hand():
+    """Of each image with the batch and the queue, as the teacher has them."""
+    s, t = torch.randn(3, 5), torch.randn(3, 5)
+    loss = plain(build('RelationLoss', s.shape, t.shape, queue=4, standardize=False))
+    before = loss.queue_0.clone()
+    keys = [F.normalize(t, dim=1)[i] for i in range(3)] + list(before)
+    total = 0
+    for a, b in zip(F.normalize(s, dim=1), F.normalize(t, dim=1)):
+        p = torch.stack([b @ key / 0.07 for key in keys]).softmax(0)
+        q = torch.stack([a @ key / 0.2 for key in keys]).softmax(0)
+        total += (p * (p / q).log()).sum()
+    torch.testing.assert_close(loss([s], [t])[0], total / 3)
+    # the newest are kept
+    assert torch.equal(loss.queue_0, torch.cat([F.normalize(t), before[:1]]))
+    kept = loss.queue_0.clone()
+    loss([s], [t * float('nan')])
+    loss.eval()([s], [t + 1])
+    assert torch.equal(loss.queue_0, kept)
+
+
+def test_relations_that_are_the_teachers_cost_nothing():
+    t = torch.randn(3, 5)
+    same = dict(standardize=False, temperature=0.1, teacher_temperature=0.1)
+    loss = plain(build('RelationLoss', t.shape, t.shape, **same))
+    assert loss([t], [t])[0].abs() < 1e-5
+    assert loss([-t], [t])[0] > 1
