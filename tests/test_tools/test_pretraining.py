@@ -134,6 +134,35 @@ def test_a_probe_that_is_none(folder, run_tool, monkeypatch, capsys, probe, mess
     assert message in capsys.readouterr().err
 
 
+def test_the_comparison(tmp_path):
+    """Arms differ in what they begin with, and in their epochs."""
+    from tools.studies import pretraining_gain as gain
+
+    args = gain.parse_args(['--images', '400', '--epochs', '3', '--pretrain-epochs', '2'])
+    weights = tmp_path / 'a.pth'
+    cfgs = {arm: gain.training(args, ['apple', 'bear'], 1, arm, weights) for arm in gain.ARMS}
+    inits = {arm: cfg.model.backbone.get('init_cfg') for arm, cfg in cfgs.items()}
+    assert inits['scratch'] is None and inits['pretrained'] == inits['longer']
+    # 2 x 400 images under the teacher cost as much as 1120 with 40 labels
+    epochs = {arm: cfg.train_cfg.max_epochs for arm, cfg in cfgs.items()}
+    assert epochs == dict(pretrained=3, scratch=31, longer=31)
+    sets = [cfg.train_dataloader.dataset for cfg in cfgs.values()]
+    assert all(data.indices == list(range(40, 80)) and len(data.indices) == 40 for data in sets)
+    rows = [
+        dict(
+            seed=seed,
+            pre={'probe/knn': 40.0, 'probe/linear': 50.0},
+            **{arm: {'accuracy/top1': x + seed} for arm, x in zip(gain.ARMS, (60, 50, 55 + seed))},
+        )
+        for seed in range(3)
+    ]
+    last = gain.table(rows).splitlines()[-1]
+    assert last == (
+        '| mean | 61.0 ± 2.5 | 51.0 ± 2.5 | 57.0 ± 5.0 | 10.0 ± 0.0 | 6.0 ± 2.5 | 40.0 ± 0.0 '
+        '| 50.0 ± 0.0 |'
+    )
+
+
 def test_what_the_page_names_exists():
     for link in re.findall(r'\]\((?!http|#)([^)#]+)', PAGE):
         assert (ROOT / 'docs' / link).exists(), link
