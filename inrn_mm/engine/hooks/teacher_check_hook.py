@@ -103,7 +103,9 @@ class TeacherCheckHook(Hook):
     def _check(self, name: str, teacher, model: nn.Module, batches: list[dict]) -> None:
         losses = (float('nan'),) * 2
         reason = None
-        if class_counts(teacher.net) != class_counts(model.student):
+        if not hasattr(teacher.net, 'parse_losses'):
+            reason = 'it is a network without a loss'
+        elif class_counts(teacher.net) != class_counts(model.student):
             reason = "its heads have other classes than the student's"
         else:
             try:
