@@ -147,6 +147,13 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/pretraining_gain'))
     parser.add_argument('--teacher', type=Path, default=Path('work_dirs/efficientnet-lite0.pth'))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--arms',
+        nargs='+',
+        choices=ARMS,
+        default=list(ARMS),
+        help='what is trained with labels (default: all three)',
+    )
     for name, default, text in (
         ('classes', 10, 'classes of the 100, evenly spread over the alphabet'),
         ('images', 5000, 'images without labels; a tenth of them has labels'),
@@ -175,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         weights = (folder / 'pretrain' / f'epoch_{args.pretrain_epochs}.pth').resolve()
         found = {
             arm: run(training(args, classes, seed, arm, weights), folder / arm, seed)
-            for arm in ARMS
+            for arm in args.arms
         }
         rows.append(dict(seed=seed, pre=pre, **found))
         print(json.dumps(rows[-1]), flush=True)
@@ -189,10 +196,11 @@ def table(rows: Sequence[dict]) -> str:
         rows (Sequence[dict]): For each seed what :func:`run` returned, by arm.
     """
     probes = ('probe/knn', 'probe/linear')
-    top = {arm: [row[arm]['accuracy/top1'] for row in rows] for arm in ARMS}
+    top = {arm: [row[arm]['accuracy/top1'] for row in rows] for arm in ARMS if arm in rows[0]}
     columns = {ARMS[arm]: values for arm, values in top.items()}
     for arm, name in (('pretrained', 'gain in the same time'), ('longer', 'gain in more time')):
-        columns[name] = [a - b for a, b in zip(top[arm], top['scratch'])]
+        if {arm, 'scratch'} <= set(top):
+            columns[name] = [a - b for a, b in zip(top[arm], top['scratch'])]
     for key in probes:
         columns[f'{key} of the pretraining'] = [row['pre'][key] for row in rows]
     lines = [
