@@ -27,7 +27,7 @@ class ExportedDetector(ExportedNetwork):
     """A detector.
 
     Args:
-        model (nn.Module): Of mmdet, with a ``bbox_head`` or with ``rpn_head`` and
+        model (nn.Module): A detector of mmdet, with a ``bbox_head`` or with ``rpn_head`` and
             ``roi_head``.
         any_size (bool): Whether images of any size are taken. Defaults to False.
 
@@ -76,7 +76,7 @@ class ExportedClassifier(ExportedNetwork):
     """A classifier.
 
     Args:
-        model (nn.Module): Of mmpretrain, whose ``forward`` gives logits.
+        model (nn.Module): A classifier of mmpretrain, whose ``forward`` gives logits.
     """
 
     task = 'classification'

@@ -58,7 +58,7 @@ def reference(model: nn.Module, canvas: np.ndarray, shape: Sequence[int], task: 
     """Predict as mm does, on what the file is given.
 
     Args:
-        model (nn.Module): Of mmdet or mmpretrain, in evaluation mode.
+        model (nn.Module): A network of mmdet or mmpretrain, in evaluation mode.
         canvas (np.ndarray): ``(H, W, 3)``, uint8, BGR.
         shape (Sequence[int]): Height and width of the image in it.
         task (str): See :class:`OnnxModel`.
@@ -96,7 +96,7 @@ def reference_masks(
     """Compute mm's masks of boxes, before they are laid over the image.
 
     Args:
-        model (nn.Module): Of mmdet, with a mask head.
+        model (nn.Module): A detector of mmdet, with a mask head.
         canvas (np.ndarray): ``(H, W, 3)``, uint8, BGR.
         shape (Sequence[int]): Height and width of the image in it.
         found (Sequence[np.ndarray]): Boxes, scores and labels.
@@ -197,7 +197,7 @@ def check_equal(differences: Sequence[Difference], factor: float = 1.0) -> Diffe
     """Refuse a file that differs.
 
     Args:
-        differences (Sequence[Difference]): Of images, at least one.
+        differences (Sequence[Difference]): Those of images, at least one.
         factor (float): Multiplies the tolerances. Defaults to 1.
 
     Returns:
@@ -222,7 +222,7 @@ def predict_all(
 
     Args:
         exported (OnnxModel): The file.
-        dataset (Iterable): Of mmdet or mmpretrain, with its whole test pipeline.
+        dataset (Iterable): A set of mmdet or mmpretrain, with its whole test pipeline.
         progress (Callable): Wraps an iterable.
 
     Returns:

@@ -127,7 +127,7 @@ def draw(image: np.ndarray, found: dict, classes: list[str], score: float) -> np
 
     Args:
         image (np.ndarray): ``(H, W, 3)``.
-        found (dict): Of :class:`OnnxModel`.
+        found (dict): What :class:`OnnxModel` returned.
         classes (list[str]): Names of the classes.
         score (float): Least score that is drawn.
 
@@ -173,7 +173,7 @@ def rows(name: str, number: int, found: dict, classes: list[str]) -> Iterator[di
     Args:
         name (str): Its name.
         number (int): Its number, from 0.
-        found (dict): Of :class:`OnnxModel`.
+        found (dict): What :class:`OnnxModel` returned.
         classes (list[str]): Names of the classes.
 
     Yields:
