@@ -11,6 +11,7 @@ import pytest
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
+from tools.studies.comparison_plot import draw
 from tools.studies.comparison_rows import Row
 from tools.studies.training_comparison import markdown, read_run, summarize, write_csv
 from tools.studies.training_runs import places
@@ -69,35 +70,67 @@ def test_unknown_metric_names_those_there_are(tmp_path):
         read_run(write_run(tmp_path, 'kd', 0, 0.4), ['coco/AP'])
 
 
+def table_of(tmp_path, scores, metrics=METRICS[:1], **kwargs):
+    """Rows and runs of (method, seed, score)."""
+    runs = [
+        read_run(write_run(tmp_path / f'{method}{seed}', method, seed, score), metrics)
+        for method, seed, score in scores
+    ]
+    return summarize(runs, metrics, baseline='alone', **kwargs), runs
+
+
 def test_no_gain_by_rounding(tmp_path):
-    runs = [
-        read_run(write_run(tmp_path / method, method, 0, score), METRICS)
-        for method, score in (('alone', 95.55), ('kd', 95.5500031))
-    ]
-    rows = summarize(runs, METRICS[:1], baseline='alone')
-    assert '| 95.55 (+0) |' in markdown(rows, runs)
+    scores = [('alone', 0, 95.55), ('alone', 1, 95.4), ('kd', 0, 95.5500031), ('kd', 1, 95.4)]
+    rows, runs = table_of(tmp_path, scores)
+    assert '| +0 [+0, +0], n = 2 | 0 | no difference |' in markdown(rows, runs)
 
 
-def test_mean_deviation_and_gain(tmp_path):
-    runs = [
-        read_run(write_run(tmp_path / f'{method}{seed}', method, seed, score), METRICS)
-        for method, seed, score in (('alone', 0, 0.2), ('alone', 1, 0.4), ('kd', 0, 0.5))
-    ]
-    alone, kd = summarize(runs, METRICS, baseline='alone')
+def test_differences_are_of_equal_seeds_only(tmp_path):
+    """The faults that a mean over other seeds had: +0.2 here, where the pair says -0.1."""
+    scores = [('alone', 0, 0.6), ('alone', 1, 0.0), ('kd', 0, 0.5)]
+    (alone, kd), runs = table_of(tmp_path, scores, METRICS)
     cell = alone['metrics']['coco/bbox_mAP']
     assert cell['mean'] == pytest.approx(0.3)
-    assert cell['std'] == pytest.approx(0.02**0.5)  # n - 1
-    assert cell['gain'] is None and alone['seeds'] == [0, 1]
-    cell = kd['metrics']['coco/bbox_mAP']
-    assert cell['std'] is None and cell['gain'] == pytest.approx(0.2)
+    assert cell['std'] == pytest.approx(0.18**0.5)  # n - 1
+    assert cell['paired'] is None and alone['seeds'] == [0, 1]
+    pair = kd['metrics']['coco/bbox_mAP']['paired']
+    assert pair['differences'] == pytest.approx([-0.1]) and pair['low'] is None
 
     table = markdown([alone, kd], runs)
-    assert '| alone | 2 | 0.3 ± 0.14 | ' in table
-    assert '| kd | 1 | 0.5 (+0.2) | 0.5 (+0.2) | 0.5 | 2048 | 1,234 |' in table
+    assert '| alone | 2 | 0.3 ± 0.42 | - |' in table
+    assert '| kd | 1 | 0.5 | -0.1, n = 1 | 0.5 | -0.1, n = 1 | - | one seed: no verdict |' in table
     assert 'Machine: a machine. Options: `a=1`.' in table
     write_csv([alone, kd], tmp_path / 'table.csv')
     head, first, _ = (tmp_path / 'table.csv').read_text().splitlines()
-    assert len(head.split(',')) == len(first.split(',')) == 12
+    assert len(head.split(',')) == len(first.split(',')) == 24
+
+
+def test_verdict_is_of_the_first_metric_and_the_gain(tmp_path):
+    scores = [('alone', seed, 0.3 + seed / 50) for seed in range(3)]
+    scores += [('kd', seed, 0.331 + seed / 49) for seed in range(3)]
+    for gain, verdict in ((0.0, 'better'), (0.05, 'no difference'), (0.031, 'no difference shown')):
+        rows, runs = table_of(tmp_path / verdict, scores, METRICS, gain=gain)
+        table = markdown(rows, runs, gain)
+        assert f'| {verdict} |' in table and f'beyond {gain:g}, fixed before' in table
+    # of a loss, more is worse
+    rows, runs = table_of(tmp_path / 'loss', scores, METRICS[1:])
+    assert '| worse |' in markdown(rows, runs)
+    draw(rows, tmp_path / 'table.png', gain=0.01)
+    assert cv2.imread(str(tmp_path / 'table.png')) is not None
+
+
+def test_many_rows_are_adjusted(tmp_path):
+    """One of five rows at p = 0.04 is chance; its own interval does not know of the others."""
+    scores = [('alone', seed, 0.3) for seed in range(3)]
+    for name, values in dict(
+        a=(0.31, 0.325, 0.34), b=(0.3, 0.31, 0.29), c=(0.31, 0.29, 0.3)
+    ).items():
+        scores += [(name, seed, value) for seed, value in enumerate(values)]
+    rows, runs = table_of(tmp_path, scores)
+    assert rows[1]['metrics']['coco/bbox_mAP']['paired']['p'] < rows[1]['p_holm'] < 0.5
+    assert 'Of 3 comparisons' in markdown(rows, runs) and '(Holm, 5 %): none.' in markdown(
+        rows, runs
+    )
 
 
 @pytest.fixture
@@ -172,7 +205,7 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch, capsys
     assert [row[0][2:] for row in rows] == ['alone', 'mse', 'pkd']
     # a 1x1 convolution of 16 channels with bias; none where they are equal
     assert [row[-1] for row in rows] == ['0 |', '272 |', '0 |']
-    assert rows[0][4] == '512'
+    assert rows[0][-2] == '512'
     assert cv2.imread(str(out / 'table.png')) is not None
 
     with pytest.raises(SystemExit):
@@ -318,8 +351,6 @@ def test_rows_of_an_ablation(monkeypatch, tmp_path):
 
 
 def test_published_figures_stand_beside_ours(tmp_path):
-    from tools.studies.training_comparison import draw
-
     runs = [
         read_run(write_run(tmp_path / method, method, 0, score), METRICS)
         for method, score in (('alone', 0.2), ('kd', 0.5))

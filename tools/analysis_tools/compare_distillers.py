@@ -2,10 +2,12 @@
 
 Each run is one tools/train.py with a work_dir of its own below --out. Started
 again, finished runs are left alone and an interrupted one goes on, so that
-more configs or seeds can be added later. After each run table.md, table.csv
-and table.png are written. The configs should differ in one thing only: the
-method, or, for an ablation, a part of the network. Lists of configs that
-belong together have names, see --preset.
+more configs or seeds can be added later. After each run table.md, table.csv,
+table.png and results.json are written: differences to the student alone within each
+seed, which fixes first weights and order of images, with a 95 % interval and a
+verdict against --gain. The configs should differ in one thing only: the method,
+or, for an ablation, a part of the network. Lists of configs that belong together
+have names, see --preset.
 """
 
 import argparse
@@ -22,6 +24,12 @@ EXAMPLES = """examples:
       --out work_dirs/compare
   (the same again after an interruption; add --gpus 8 on eight GPUs)
 
+  python tools/analysis_tools/compare_distillers.py \\
+      configs/bccd/yolox_inrn-m_bccd.py --methods pkd+kd --controls \\
+      --teacher configs/bccd/yolox-nano_bccd.py TEACHER.pth --num-seeds 5 \\
+      --gain 0.005 --bootstrap 1000 --out work_dirs/bccd
+  (is it half a point of AP? with a student under weight 0 and a random teacher)
+
   python tools/analysis_tools/compare_distillers.py CONFIG1 CONFIG2 \\
       --metric coco/bbox_mAP loss_cls --cfg-options train_cfg.max_epochs=2
 
@@ -32,125 +40,20 @@ EXAMPLES = """examples:
   again goes on)"""
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
-
-
-def make_parser(presets):
-    """Make the parser; ``presets`` are the entries of presets.yml."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        'configs', nargs='*', type=Path, help='config files, or that of the student for --methods'
-    )
-    parser.add_argument(
-        '--methods',
-        nargs='+',
-        default=[],
-        metavar='NAME',
-        help='train the student alone and by these methods; --cfg-options are for all',
-    )
-    parser.add_argument(
-        '--teacher',
-        nargs='+',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='of --methods, as in tools/train.py; also in place of that of a preset',
-    )
-    parser.add_argument(
-        '--preset',
-        choices=presets,
-        metavar='NAME',
-        help='configs of configs/classification in place of a list, with the '
-        'published figures beside ours: '
-        + '; '.join(f'{n}: {p["about"]}' for n, p in presets.items()),
-    )
-    add_run_arguments(parser)
-    return parser
-
-
-def add_run_arguments(parser):
-    """Add what all runs are trained and compared by."""
-    parser.add_argument(
-        '--baseline',
-        type=Path,
-        help='config of the student alone: the first row, and what the gains '
-        'are over (default: that of the preset, else none)',
-    )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
-    parser.add_argument(
-        '--metric',
-        nargs='+',
-        help='keys of the log, a training loss such as loss_cls too (the '
-        'total `loss` has the distillation in it) (default: accuracy/top1 and '
-        'accuracy/top5 of a preset, accuracy/top1 of classifiers, else '
-        'coco/bbox_mAP)',
-    )
-    options = dict(
-        cfg='passed to every run, as in tools/train.py',
-        student="options of the student's model, in distilled and plain configs "
-        'alike: neck.out_channels=64 is model.student.neck.out_channels=64 or '
-        'model.neck.out_channels=64',
-        distill='passed to the distilled configs only, such as model.teacher_checkpoint=FILE',
-    )
-    for name, text in options.items():
-        parser.add_argument(
-            f'--{name}-options', nargs='+', default=[], metavar='KEY=VALUE', help=text
-        )
-    parser.add_argument('--gpus', type=int, default=1, help='GPUs of each run (default: 1)')
-    parser.add_argument(
-        '--jobs',
-        type=int,
-        help='runs beside each other on each GPU, or else on the CPU, whose '
-        'cores they share (default: one run at a time)',
-    )
-    parser.add_argument(
-        '--max-minutes',
-        type=float,
-        help='stop after this time; the same command goes on from the last '
-        'checkpoints (default: no limit)',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('work_dirs/compare'),
-        help='folder (default: work_dirs/compare)',
-    )
+PREDICTIONS = 'predictions'  # of tools.studies.comparison_report, which imports much
 
 
 def parse_args():
     """Parse the command line, fill in what a preset says, and check it."""
-    from tools.studies.comparison_rows import PRESETS, Row, method_rows, preset_rows, published_rows
+    from tools.studies.comparison_arguments import make_parser
+    from tools.studies.comparison_plan import check_gain
+    from tools.studies.comparison_rows import PRESETS
 
     file = yaml.safe_load(PRESETS.read_text())
-    presets, variants = file['presets'], file['variants']
-    parser = make_parser(presets)
+    parser = make_parser(__doc__, EXAMPLES, file['presets'])
     args = parser.parse_args()
-    if bool(args.preset) == bool(args.configs):
-        parser.error('Give configs or --preset NAME.')
-    if args.jobs is not None and (args.jobs < 1 or args.gpus > 1):
-        parser.error(
-            f'--jobs {args.jobs}: it must be 1 or more, and cannot '
-            'be given for runs on several GPUs each.'
-        )
-    if bool(args.methods) != bool(args.teacher) and not args.preset:
-        parser.error('--methods and --teacher belong together.')
-    if args.methods and len(args.configs) != 1:
-        parser.error(f'--methods are of one student, but there are {len(args.configs)} configs.')
-    args.published = {}
-    rows = [Row(config, config.stem) for config in args.configs]
-    if args.methods:
-        rows = method_rows(rows[0], args.teacher, dict.fromkeys(args.methods))
-    if args.preset:
-        preset = presets[args.preset]
-        if args.teacher and 'teacher' in preset:
-            preset['teacher'] = args.teacher
-        rows = preset_rows(preset, variants)
-        args.published = published_rows(preset)
-        args.metric = args.metric or ['accuracy/top1', 'accuracy/top5']
-    if args.baseline:
-        first = Row(args.baseline, args.baseline.stem)
-        rows = [first] + [row for row in rows if row != first]
-    args.rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
+    check_usage(parser, args)
+    args.rows = make_rows(args, file)
     named = args.baseline or args.preset or args.methods
     args.baseline = args.rows[0].name if named else None
     names = [row.name for row in args.rows]
@@ -162,9 +65,61 @@ def parse_args():
                 f'Two configs are called {row.name}: their runs would share a folder; rename one.'
             )
     args.metric = args.metric or default_metric(args.rows[0].config)
-    args.seeds = list(dict.fromkeys(args.seeds))
+    args.seeds = list(dict.fromkeys(range(args.num_seeds) if args.num_seeds else args.seeds))
+    try:
+        check_gain(args.gain, args.metric[0])
+    except ValueError as error:
+        parser.error(str(error))
     args.options = {row.name: run_options(row, args) for row in args.rows}
     return args
+
+
+def check_usage(parser, args):
+    """Refuse arguments that do not go together."""
+    if bool(args.preset) == bool(args.configs):
+        parser.error('Give configs or --preset NAME.')
+    if args.jobs is not None and (args.jobs < 1 or args.gpus > 1):
+        parser.error(
+            f'--jobs {args.jobs}: it must be 1 or more, and cannot '
+            'be given for runs on several GPUs each.'
+        )
+    if bool(args.methods) != bool(args.teacher) and not args.preset:
+        parser.error('--methods and --teacher belong together.')
+    if args.methods and len(args.configs) != 1:
+        parser.error(f'--methods are of one student, but there are {len(args.configs)} configs.')
+    if args.controls and not args.methods:
+        parser.error('--controls are of --methods: give a student, --methods and --teacher.')
+    if args.num_seeds is not None and args.num_seeds < 1:
+        parser.error(f'--num-seeds {args.num_seeds}: it must be 1 or more.')
+
+
+def make_rows(args, file):
+    """List the rows that the arguments or a preset ask for, the baseline first."""
+    from tools.studies.comparison_rows import (
+        Row,
+        control_rows,
+        method_rows,
+        preset_rows,
+        published_rows,
+    )
+
+    args.published = {}
+    rows = [Row(config, config.stem) for config in args.configs]
+    if args.methods:
+        rows = method_rows(rows[0], args.teacher, dict.fromkeys(args.methods))
+    if args.controls:
+        rows += control_rows(rows[1])
+    if args.preset:
+        preset = file['presets'][args.preset]
+        if args.teacher and 'teacher' in preset:
+            preset['teacher'] = args.teacher
+        rows = preset_rows(preset, file['variants'])
+        args.published = published_rows(preset)
+        args.metric = args.metric or ['accuracy/top1', 'accuracy/top5']
+    if args.baseline:
+        first = Row(args.baseline, args.baseline.stem)
+        rows = [first] + [row for row in rows if row != first]
+    return [row for i, row in enumerate(rows) if row not in rows[:i]]
 
 
 def default_metric(config):
@@ -180,7 +135,7 @@ def default_metric(config):
 
 def run_options(row, args):
     """List all options of the runs of one row."""
-    options = [*args.cfg_options, *(f'model.method.{setting}' for setting in row.settings)]
+    options = [*args.cfg_options, *(f'model.{setting}' for setting in row.settings)]
     student_options = row.options + args.student_options
     if not student_options and not args.distill_options:
         return options  # without reading the config
@@ -193,13 +148,15 @@ def run_options(row, args):
     return options + (args.distill_options if distilled or row.method else [])
 
 
-def command(row, folder, seed, options, gpus):
+def command(row, folder, seed, options, gpus, keep_boxes=False):
     """Make the command line of one run."""
     argv = [sys.executable, TRAIN, row.config]
     if gpus > 1:
         argv = ['bash', TRAIN.with_name('dist_train.sh'), row.config, gpus]
     argv += ['--work-dir', folder, '--resume', *row.flags]
     argv += ['--cfg-options', f'randomness.seed={seed}', *options]
+    if keep_boxes:
+        argv += [f'val_evaluator.outfile_prefix={folder / PREDICTIONS}']
     return list(map(str, argv))
 
 
@@ -238,14 +195,15 @@ def all_runs(args):
         for row in args.rows:
             folder = args.out / row.name / f'seed{seed}'
             options = args.options[row.name]
-            argv = command(row, folder, seed, options, args.gpus)
+            argv = command(row, folder, seed, options, args.gpus, args.bootstrap > 0)
             runs.append(Run(row.config, seed, options, folder, argv, row.name))
     return runs
 
 
-def write_tables(args, runs, counted=False):
-    """Write table and picture of the finished runs; return the table."""
-    from tools.studies.training_comparison import draw, markdown, read_run, summarize, write_csv
+def write_tables(args, runs, plan, counted=False):
+    """Write what the finished runs say; return the table."""
+    from tools.studies.comparison_report import write_report
+    from tools.studies.training_comparison import read_run
 
     found, counts = [], {}
     names = [row.name for row in args.rows]
@@ -258,15 +216,9 @@ def write_tables(args, runs, counted=False):
                 row = next(row for row in args.rows if row.name == run.method)
                 counts[run.method] = count_parameters(row, run.options)
             run.write_record(dict(record, added_params=counts[run.method]))
-        found.append(read_run(run.folder, args.metric))
-    if not found:
-        return ''
-    rows = summarize(found, args.metric, args.baseline, args.published)
-    table = markdown(rows, found)
-    (args.out / 'table.md').write_text(table)
-    write_csv(rows, args.out / 'table.csv')
-    draw(rows, args.out / 'table.png')
-    return table
+        result = read_run(run.folder, args.metric)
+        found.append(dict(result, folder=run.folder, command=run.command))
+    return write_report(args, found, plan) if found else ''
 
 
 def main():
@@ -276,20 +228,22 @@ def main():
     # after parsing: these imports take seconds
     from inrn_mm.engine.work_dir import work_dir_lock
     from inrn_mm.utils.user_error import user_errors
+    from tools.studies.comparison_plan import fix_plan
     from tools.studies.training_runs import train_all
 
     try:
         with user_errors(), work_dir_lock(args.out, option='--out'):
+            plan = fix_plan(args.out, args.metric[0], args.gain, args.baseline, args.seeds)
             runs = all_runs(args)
             failed, late = train_all(
-                runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs)
+                runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs, plan)
             )
-            print(f'\n{write_tables(args, runs, counted=True)}')
+            print(f'\n{write_tables(args, runs, plan, counted=True)}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')
     if late:
         print('time is up: the same command goes on')
-    print(f'finished runs are in {args.out}/table.md, table.csv and table.png')
+    print(f'finished runs are in {args.out}/table.md, table.csv, table.png and results.json')
     if failed:
         sys.exit(
             f'{failed} runs failed; their train.log says why, and the '

@@ -1,6 +1,6 @@
 """Rows of a comparison of trainings, and the presets that name some."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'classification'
@@ -20,8 +20,8 @@ class Row:
             are in ``teacher``. Defaults to ``''``, as the config has it.
         teacher (list[str]): Config and maybe checkpoint of the teacher.
             Defaults to an empty list.
-        settings (list[str]): ``KEY=VALUE`` of the method. Defaults to an
-            empty list.
+        settings (list[str]): ``KEY=VALUE`` of the distilled model, such as
+            ``method.beta=2``. Defaults to an empty list.
     """
 
     config: Path
@@ -34,7 +34,9 @@ class Row:
     @property
     def flags(self):
         """Arguments of tools/train.py that make it this row."""
-        return ['--teacher', *self.teacher, '--method', self.method] if self.method else []
+        if not self.method:
+            return []
+        return ['--teacher', *self.teacher, '--method', *self.method.split('+')]
 
 
 def preset_row(name, variants):
@@ -52,10 +54,42 @@ def method_rows(student, teacher, methods):
         methods (dict[str, list[str]]): Their names, and settings of each.
     """
     rows = [
-        Row(student.config, f'{student.name}_{m}', student.options, m, teacher, settings or [])
+        Row(
+            student.config,
+            f'{student.name}_{m}',
+            student.options,
+            m,
+            teacher,
+            [f'method.{setting}' for setting in settings or []],
+        )
         for m, settings in methods.items()
     ]
     return [student, *rows]
+
+
+def control_rows(row):
+    """Make the rows that a comparison must come out of as expected.
+
+    Args:
+        row (Row): A student by a method.
+
+    Returns:
+        list[Row]: With weight 0, which is the student alone; and under a
+        teacher of random weights, which knows nothing.
+    """
+    methods = row.method.split('+')
+    keys = [f'method.{i}' for i in range(len(methods))] if len(methods) > 1 else ['method']
+    nothing = [f'{key}.weight=0' for key in keys]
+    unknowing = ['teacher_checkpoint=None', 'allow_random_teacher=True']
+    return [
+        replace(row, name=f'{row.name}_weight0', settings=row.settings + nothing),
+        replace(
+            row,
+            name=f'{row.name}_random',
+            teacher=row.teacher[:1],
+            settings=row.settings + unknowing,
+        ),
+    ]
 
 
 def preset_rows(preset, variants):
