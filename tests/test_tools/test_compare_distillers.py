@@ -11,6 +11,8 @@ import pytest
 from tiny_coco import tiny_config
 from tool_runs import ROOT, dump_config
 
+from inrn_mm.utils.logs import read_scalars
+from tools.studies.comparison_plan import fix_plan, say_budget
 from tools.studies.comparison_plot import draw
 from tools.studies.comparison_rows import Row
 from tools.studies.training_comparison import markdown, read_run, summarize, write_csv
@@ -211,6 +213,80 @@ def test_runs_fails_and_goes_on(configs, run_tool, tmp_path, monkeypatch, capsys
     with pytest.raises(SystemExit):
         run_tool(TOOL, *arguments[:-1], 'train_dataloader.batch_size=3')
     assert 'was started with options' in capsys.readouterr().err
+
+
+@pytest.fixture
+def in_this_process(run_tool, monkeypatch):
+    """Each run of tools/train.py in this process, which saves its start."""
+    started = []
+    real = subprocess.Popen
+
+    def popen(argv, *args, **kwargs):
+        if str(ROOT / 'tools/train.py') not in argv:
+            return real(argv, *args, **kwargs)
+        started.append(argv)
+        return SimpleNamespace(pid=7, returncode=None)
+
+    def wait4(pid, flags):
+        run_tool('train.py', *started[-1][2:])
+        return pid, 0, SimpleNamespace(ru_maxrss=512 * 1024)
+
+    monkeypatch.setattr(subprocess, 'Popen', popen)
+    monkeypatch.setattr('os.wait4', wait4)
+    return started
+
+
+def test_controls(tiny_coco, run_tool, tmp_path, in_this_process):
+    """Weight 0 is the student alone in every digit, with the same images and start."""
+    cfg = tiny_config(tiny_coco, epochs=1)
+    cfg['train_dataloader'].update(batch_size=2)
+    cfg['default_hooks']['logger']['interval'] = 1
+    teacher = dump_config(tmp_path / 'teacher.py', cfg)
+    student = dump_config(tmp_path / 'student.py', cfg)
+    out = tmp_path / 'out'
+    arguments = [student, '--methods', 'pkd', '--controls', '--teacher', teacher, '--out', out]
+    arguments += ['--metric', 'coco/bbox_mAP', '--bootstrap', '5', '--gain', '0.01']
+    arguments += ['--distill-options', 'model.allow_random_teacher=True']
+    run_tool(TOOL, *arguments)
+    names = ['student', 'student_pkd', 'student_pkd_weight0', 'student_pkd_random']
+    curves = {}
+    for name in names:
+        train, _ = read_scalars(out / name / 'seed0')
+        curves[name] = [line['losses']['loss_cls'] for line in train]
+    assert len(curves['student']) > 1
+    assert curves['student'] == curves['student_pkd_weight0']
+    assert curves['student'][0] == curves['student_pkd'][0]  # a pair begins alike
+    assert curves['student'] != curves['student_pkd_random']
+
+    result = json.loads((out / 'results.json').read_text())
+    assert [row['method'] for row in result['rows']] == names
+    assert result['plan'] == dict(
+        metric='coco/bbox_mAP', gain=0.01, baseline='student', seeds=[0], late_seeds=[]
+    )
+    assert {each['method'] for each in result['images']} == set(names[1:])
+    for run in result['runs']:
+        assert len(run['checkpoint_sha256']) == len(run['config_sha256']) == 64
+        assert run['command'].startswith('python tools/train.py') and run['curve']
+    assert str(ROOT) not in json.dumps(result)
+    with pytest.raises(SystemExit):
+        run_tool(TOOL, *arguments, '--gain', '0')
+
+
+def test_plan_is_kept(tmp_path):
+    seeds = fix_plan(tmp_path, 'top1', 0.5, 'alone', [0, 1])['seeds']
+    assert seeds == [0, 1]
+    assert fix_plan(tmp_path, 'top1', 0.5, 'alone', [2])['late_seeds'] == []
+    (tmp_path / 'kd' / 'seed0').mkdir(parents=True)
+    (tmp_path / 'kd' / 'seed0' / 'last_checkpoint').touch()
+    assert fix_plan(tmp_path, 'top1', 0.5, 'alone', [3])['late_seeds'] == [3]
+    with pytest.raises(ValueError, match='begun with gain 0.5, not 0.4'):
+        fix_plan(tmp_path, 'top1', 0.4, 'alone', [0, 1])
+
+
+def test_budget():
+    assert say_budget([60, 120], 4, 1, 200) == (
+        '4 runs are left, about 6 minutes; 2 of them fit into the 3 minutes that are left.'
+    )
 
 
 # a run that says where it is and then trains for ever, as its child does
@@ -417,6 +493,10 @@ def test_options_of_the_student_and_of_distillation(tmp_path):
         (['a.py', '--methods', 'kd'], '--methods and --teacher belong together'),
         (['a.py', 'b.py', '--methods', 'kd', '--teacher', 't.py'], 'but there are 2 configs'),
         (['a.py', '--jobs', '0'], '--jobs 0: it must be 1 or more'),
+        (['a.py', '--controls'], '--controls are of --methods'),
+        (['a.py', '--num-seeds', '0'], '--num-seeds 0: it must be 1 or more'),
+        (['a.py', '--metric', 'coco/bbox_mAP', '--gain', '0.5'], 'so half a point is 0.005'),
+        (['a.py', '--metric', 'top1', '--gain', '-1'], 'that matters is 0 or more'),
         (['a.py', '--jobs', '2', '--gpus', '2'], 'cannot be given for runs on'),
     ],
 )

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from inrn_mm.utils.logs import read_scalars
 from inrn_mm.utils.whole_file import whole_file
 
@@ -87,8 +89,18 @@ def compare_images(runs: Sequence[dict], baseline: str | None, samples: int) -> 
 
 
 def _predictions(folder: Path) -> tuple[Path, Path] | None:
+    """Find the boxes of the images and the detections; None if there are none."""
     truth, boxes = (folder / f'{PREDICTIONS}.{kind}.json' for kind in ('gt', 'bbox'))
-    return (truth, boxes) if truth.is_file() and boxes.is_file() else None
+    if not boxes.is_file():
+        return None
+    if not truth.is_file():  # it is only written for sets without a file of COCO's
+        truth = Path(Config.fromfile(_config(folder)).val_evaluator.ann_file)
+    return truth, boxes
+
+
+def _config(folder: Path) -> Path:
+    """Find the config that a run has written into its work_dir."""
+    return next(iter(sorted(folder.glob('*.py'))), folder / '-')
 
 
 def image_table(images: Sequence[dict]) -> str:
@@ -137,12 +149,11 @@ def file_digest(path: Path) -> str | None:
     """
     if not path.is_file():
         return None
+    digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        return (
-            hashlib.file_digest(file, 'sha256').hexdigest()
-            if sys.version_info >= (3, 11)
-            else (hashlib.sha256(file.read()).hexdigest())
-        )
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _describe(run: dict, metrics: Sequence[str]) -> dict[str, Any]:
@@ -150,14 +161,13 @@ def _describe(run: dict, metrics: Sequence[str]) -> dict[str, Any]:
     folder = run['folder']
     last = folder / 'last_checkpoint'
     checkpoint = folder / Path(last.read_text().strip()).name if last.is_file() else folder / '-'
-    config = next(iter(sorted(folder.glob('*.py'))), folder / '-')
     _, val = read_scalars(folder)
     curve = [{key: line[key] for key in ('iter', 'step', *metrics) if key in line} for line in val]
     known = {key: value for key, value in run.items() if key not in ('folder', 'options', 'config')}
     return dict(
         known,
         command=shorten(run.get('command', [])),
-        config_sha256=file_digest(config),
+        config_sha256=file_digest(_config(folder)),
         checkpoint=checkpoint.name,
         checkpoint_sha256=file_digest(checkpoint),
         curve=curve,
