@@ -13,6 +13,7 @@ have names, see --preset.
 import argparse
 import signal
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -221,6 +222,24 @@ def write_tables(args, runs, plan, counted=False):
     return write_report(args, found, plan) if found else ''
 
 
+def after_each(args, runs, plan):
+    """Make what is called when a run has ended: tables, and what still fits."""
+    from tools.studies.comparison_plan import say_budget
+    from tools.studies.training_runs import places
+
+    begin = time.monotonic()
+
+    def report():
+        write_tables(args, runs, plan)
+        records = [run.read_record() for run in runs]
+        done = [record['seconds'] for record in records if record['finished']]
+        if done and len(done) < len(runs):
+            left = args.max_minutes and 60 * args.max_minutes - (time.monotonic() - begin)
+            print(say_budget(done, len(runs) - len(done), len(places(args.jobs)), left))
+
+    return report
+
+
 def main():
     args = parse_args()
     # a scheduler's way to stop; the run must not go on alone
@@ -235,9 +254,9 @@ def main():
         with user_errors(), work_dir_lock(args.out, option='--out'):
             plan = fix_plan(args.out, args.metric[0], args.gain, args.baseline, args.seeds)
             runs = all_runs(args)
-            failed, late = train_all(
-                runs, args.jobs, args.max_minutes, lambda: write_tables(args, runs, plan)
-            )
+            report = after_each(args, runs, plan)
+            report()
+            failed, late = train_all(runs, args.jobs, args.max_minutes, report)
             print(f'\n{write_tables(args, runs, plan, counted=True)}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')

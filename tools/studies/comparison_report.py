@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,7 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
     """
     rows = summarize(runs, args.metric, args.baseline, args.published, args.gain)
     images = compare_images(runs, args.baseline, args.bootstrap) if args.bootstrap else []
-    table = markdown(rows, runs, args.gain) + image_table(images)
-    if plan.get('late_seeds'):
-        table += (
-            f'\nThe seeds {", ".join(map(str, plan["late_seeds"]))} were added after others had '
-            'ended: had the result decided whether to add them, the interval would be too narrow.\n'
-        )
+    table = write_table(rows, runs, plan, images)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')
     draw(rows, args.out / 'table.png', args.gain)
@@ -62,6 +58,30 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
     return table
 
 
+def write_table(
+    rows: Sequence[dict], runs: Sequence[dict], plan: dict, images: Sequence[dict]
+) -> str:
+    """Write all that a comparison says as Markdown.
+
+    Args:
+        rows (Sequence[dict]): Rows of
+            :func:`~tools.studies.training_comparison.summarize`.
+        runs (Sequence[dict]): Runs, with ``machine``, ``options`` and ``memory_of``.
+        plan (dict): What was fixed before.
+        images (Sequence[dict]): Results of :func:`compare_images`.
+
+    Returns:
+        str: A table and paragraphs.
+    """
+    table = markdown(rows, runs, plan['gain']) + image_table(images)
+    if plan['late_seeds']:
+        table += (
+            f'\nThe seeds {", ".join(map(str, plan["late_seeds"]))} were added after others had '
+            'ended: had the result decided whether to add them, the interval would be too narrow.\n'
+        )
+    return table
+
+
 def compare_images(runs: Sequence[dict], baseline: str | None, samples: int) -> list[dict]:
     """Draw images anew for each pair of checkpoints of one seed.
 
@@ -76,16 +96,22 @@ def compare_images(runs: Sequence[dict], baseline: str | None, samples: int) -> 
         :func:`~tools.studies.image_bootstrap.compare_detections` with
         ``method`` and ``seed``.
     """
-    from .image_bootstrap import compare_detections  # needs pycocotools
-
     files = {(run['method'], run['seed']): _predictions(run['folder']) for run in runs}
     found = []
     for (method, seed), new in files.items():
         old = files.get((str(baseline), seed))
         if method != baseline and new and old:
-            result = compare_detections(new[0], new[1], old[1], samples)
+            result = _compare(*new, old[1], samples)
             found.append(dict(method=method, seed=seed, **result))
     return found
+
+
+@cache
+def _compare(truth: Path, new: Path, old: Path, samples: int) -> dict:
+    """Compare once for all reports: finished runs keep their files."""
+    from .image_bootstrap import compare_detections  # needs pycocotools
+
+    return compare_detections(truth, new, old, samples)
 
 
 def _predictions(folder: Path) -> tuple[Path, Path] | None:
@@ -163,7 +189,7 @@ def _describe(run: dict, metrics: Sequence[str]) -> dict[str, Any]:
     checkpoint = folder / Path(last.read_text().strip()).name if last.is_file() else folder / '-'
     _, val = read_scalars(folder)
     curve = [{key: line[key] for key in ('iter', 'step', *metrics) if key in line} for line in val]
-    known = {key: value for key, value in run.items() if key not in ('folder', 'options', 'config')}
+    known = {key: value for key, value in run.items() if key not in ('folder', 'config')}
     return dict(
         known,
         command=shorten(run.get('command', [])),
