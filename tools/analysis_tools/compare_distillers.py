@@ -14,6 +14,7 @@ import argparse
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -90,6 +91,8 @@ def check_usage(parser, args):
         parser.error(f'--methods are of one student, but there are {len(args.configs)} configs.')
     if args.controls and not args.methods:
         parser.error('--controls are of --methods: give a student, --methods and --teacher.')
+    if args.halve and not (args.baseline or args.methods or args.preset):
+        parser.error('--halve compares with a student alone: give --methods or --baseline.')
     if args.num_seeds is not None and args.num_seeds < 1:
         parser.error(f'--num-seeds {args.num_seeds}: it must be 1 or more.')
 
@@ -248,6 +251,7 @@ def main():
     from inrn_mm.engine.work_dir import work_dir_lock
     from inrn_mm.utils.user_error import user_errors
     from tools.studies.comparison_plan import fix_plan
+    from tools.studies.halving import train_by_halves
     from tools.studies.training_runs import train_all
 
     try:
@@ -256,7 +260,8 @@ def main():
             runs = all_runs(args)
             report = after_each(args, runs, plan)
             report()
-            failed, late = train_all(runs, args.jobs, args.max_minutes, report)
+            train = partial(train_by_halves, plan=plan) if args.halve else train_all
+            failed, late = train(runs, jobs=args.jobs, max_minutes=args.max_minutes, on_end=report)
             print(f'\n{write_tables(args, runs, plan, counted=True)}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on')

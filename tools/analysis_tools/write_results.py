@@ -54,7 +54,9 @@ def render(file: Path) -> str:
     from tools.studies.comparison_report import write_table
 
     result = json.loads(file.read_text())
-    table = write_table(result['rows'], result['runs'], result['plan'], result['images'])
+    table = write_table(
+        result['rows'], result['runs'], result['plan'], result['images'], result.get('teacher')
+    )
     versions = ', '.join(f'{name} {version}' for name, version in result['versions'].items())
     minutes = sum(run['seconds'] for run in result['runs']) / 60
     return (

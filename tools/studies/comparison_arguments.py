@@ -116,6 +116,12 @@ def add_statistics_arguments(parser: ArgumentParser) -> None:
         help="draw the images N times anew for each pair of detectors' checkpoints (default: 0)",
     )
     parser.add_argument(
+        '--halve',
+        action='store_true',
+        help='after 2, 4, 8 ... seeds stop the worse half of the methods; the verdict of those '
+        'that go on counts the seeds since',
+    )
+    parser.add_argument(
         '--controls',
         action='store_true',
         help='two more rows of the first method: with weight 0, which must be the student '

@@ -13,18 +13,21 @@ from typing import Any
 
 from mmengine.config import Config
 
-from inrn_mm.utils.logs import read_scalars
+from inrn_mm.utils.logs import read_metrics, read_scalars
 from inrn_mm.utils.whole_file import whole_file
 
 from .comparison_plot import draw
 from .training_comparison import markdown, summarize, write_csv
 
 ROOT = Path(__file__).parents[2]
+TEACHER = 'teacher'  # folder in --out of the teacher's own test
 PREDICTIONS = 'predictions'  # prefix in each run's folder; CocoMetric adds .bbox.json
 
 
 def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> str:
     """Write ``table.md``, ``table.csv``, ``table.png`` and ``results.json``.
+
+    What ``tools/test.py`` has measured of the teacher into ``out``/teacher is told, too.
 
     Args:
         args (Namespace): Of the tool: ``out``, ``metric``, ``baseline``,
@@ -38,9 +41,11 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
     Returns:
         str: The table.
     """
-    rows = summarize(runs, args.metric, args.baseline, args.published, args.gain)
+    halved = dict(stopped=plan.get('stopped'), choosing_seeds=tuple(plan.get('choosing_seeds', ())))
+    rows = summarize(runs, args.metric, args.baseline, args.published, args.gain, **halved)
     images = compare_images(runs, args.baseline, args.bootstrap) if args.bootstrap else []
-    table = write_table(rows, runs, plan, images)
+    teacher = read_metrics(args.out / TEACHER).get(args.metric[0])
+    table = write_table(rows, runs, plan, images, teacher)
     (args.out / 'table.md').write_text(table)
     write_csv(rows, args.out / 'table.csv')
     draw(rows, args.out / 'table.png', args.gain)
@@ -49,6 +54,7 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
         commit=_commit(),
         versions=_versions(),
         plan=plan,
+        teacher=teacher,
         rows=rows,
         images=images,
         runs=[_describe(run, args.metric) for run in runs],
@@ -59,7 +65,11 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
 
 
 def write_table(
-    rows: Sequence[dict], runs: Sequence[dict], plan: dict, images: Sequence[dict]
+    rows: Sequence[dict],
+    runs: Sequence[dict],
+    plan: dict,
+    images: Sequence[dict],
+    teacher: float | None = None,
 ) -> str:
     """Write all that a comparison says as Markdown.
 
@@ -69,15 +79,32 @@ def write_table(
         runs (Sequence[dict]): Runs, with ``machine``, ``options`` and ``memory_of``.
         plan (dict): What was fixed before.
         images (Sequence[dict]): Results of :func:`compare_images`.
+        teacher (float, optional): The first metric of the teacher, where
+            ``tools/test.py --work-dir OUT/teacher`` has measured it. Defaults to None.
 
     Returns:
         str: A table and paragraphs.
     """
-    table = markdown(rows, runs, plan['gain']) + image_table(images)
+    table = markdown(rows, runs, plan['gain'])
+    first = next((row for row in rows if row['method'] == plan['baseline']), None)
+    if teacher is not None and first is not None:
+        ahead = teacher - first['metrics'][plan['metric']]['mean']
+        table += (
+            f'\nThe teacher has {teacher:.4g} ({plan["metric"]}), {ahead:+.3g} to the mean of the '
+            'student alone.\n'
+        )
+    table += image_table(images)
     if plan['late_seeds']:
         table += (
             f'\nThe seeds {", ".join(map(str, plan["late_seeds"]))} were added after others had '
             'ended: had the result decided whether to add them, the interval would be too narrow.\n'
+        )
+    if plan.get('stopped'):
+        names = ', '.join(f'{name} after {count}' for name, count in plan['stopped'].items())
+        table += (
+            f'\nSuccessive halving stopped {names} seeds. The seeds '
+            f'{", ".join(map(str, plan["choosing_seeds"]))} chose the others, whose differences '
+            'are of the seeds since.\n'
         )
     return table
 

@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 CONFIDENCE = 0.95
 POWER = 0.8  # of the smallest effect that is said to be detectable
+ROUNDING = 1e-9  # of equal differences, relative
 BETTER, WORSE = 'better', 'worse'
 EQUAL = 'no difference'
 OPEN = 'no difference shown'
@@ -57,6 +58,8 @@ def compare_pairs(
     if len(seeds) < 2:
         return found
     std = float(diffs.std(ddof=1))
+    if std <= ROUNDING * float(np.abs(diffs).max()):
+        std = 0.0
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(seeds) - 1)) * std / sqrt(len(seeds))
     low, high = found['mean'] - half, found['mean'] + half
     found.update(std=std, low=low, high=high, sign_p=sign_test(diffs))

@@ -12,6 +12,7 @@ from .markdown_table import markdown_table
 from .paired_statistics import compare_pairs, holm
 from .training_runs import RECORD
 
+STOPPED = 'stopped early'
 PAIRED = ('low', 'high', 'p', 'sign_p', 'detectable', 'verdict')  # of the table's columns
 
 
@@ -61,6 +62,8 @@ def summarize(
     baseline: str | None = None,
     published: dict[str, float] | None = None,
     gain: float = 0.0,
+    stopped: dict[str, int] | None = None,
+    choosing_seeds: Sequence[int] = (),
 ) -> list[dict]:
     """Make a row for each method, in the order of the runs.
 
@@ -73,6 +76,11 @@ def summarize(
             others have it. Defaults to None.
         gain (float): The difference of the first metric that matters, see
             :func:`~tools.studies.paired_statistics.compare_pairs`. Defaults to 0.
+        stopped (dict[str, int], optional): Methods that
+            :mod:`~tools.studies.halving` has stopped, and after how many
+            seeds. Defaults to None.
+        choosing_seeds (Sequence[int]): Seeds that decided which go on, which do not count
+            for these. Defaults to ().
 
     Returns:
         list[dict]: With ``method``, ``seeds``, for each metric the ``values``,
@@ -94,12 +102,16 @@ def summarize(
         if baseline not in groups or method == baseline:
             continue
         for metric, cell in row['metrics'].items():
+            unseen = () if method in (stopped or {}) else choosing_seeds
             own, other = (
-                {r['seed']: r['values'][metric] for r in groups[m]} for m in (method, baseline)
+                {r['seed']: r['values'][metric] for r in groups[m] if r['seed'] not in unseen}
+                for m in (method, baseline)
             )
             if set(own) & set(other):
                 threshold = gain if metric == metrics[0] else 0.0
                 cell['paired'] = compare_pairs(own, other, threshold, 'loss' in metric)
+                if method in (stopped or {}):
+                    cell['paired'].update(p=None, verdict=STOPPED)
     pairs = [row['metrics'][metrics[0]]['paired'] or {} for row in rows]
     for row, p in zip(rows, holm([pair.get('p') for pair in pairs])):
         row['p_holm'] = p
