@@ -62,7 +62,7 @@ def render(file: Path) -> str:
     return (
         f'{table}\n'
         f'    {result["command"]}\n\n'
-        f'{len(result["runs"])} runs, {minutes:.0f} minutes; commit {result["commit"]}; '
+        f'{len(result["runs"])} runs, {minutes:.0f} minutes; library of commit {result["commit"]}; '
         f'{versions}. '
         f"Each run's command, curve and hashes: [{file.name}](results/{file.name})."
     )

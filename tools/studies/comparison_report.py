@@ -30,7 +30,7 @@ def write_report(args: argparse.Namespace, runs: Sequence[dict], plan: dict) -> 
     What ``tools/test.py`` has measured of the teacher into ``out``/teacher is told, too.
 
     Args:
-        args (Namespace): Of the tool: ``out``, ``metric``, ``baseline``,
+        args (Namespace): Arguments of the tool: ``out``, ``metric``, ``baseline``,
             ``published``, ``gain`` and ``bootstrap``.
         runs (Sequence[dict]): Results of
             :func:`~tools.studies.training_comparison.read_run`, at least one,
@@ -228,12 +228,16 @@ def _describe(run: dict, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Name the commit that is checked out; None outside of a repository."""
-    command = ['git', '-C', str(ROOT), 'describe', '--always', '--dirty', '--abbrev=12']
+    """Name the last commit that changed the library; None outside of a repository."""
+    git = ['git', '-C', str(ROOT)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        log, status = (
+            subprocess.run([*git, *command, 'inrn_mm'], capture_output=True, text=True, check=True)
+            for command in (['log', '-1', '--format=%H', '--'], ['status', '--porcelain', '--'])
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return log.stdout.strip()[:12] + ' and changes' * bool(status.stdout)
 
 
 def _versions() -> dict[str, str]:

@@ -63,7 +63,7 @@ def fit(
     """Fit a config at a rate to pictures, or read what was fitted before.
 
     Args:
-        args (Namespace): Of the tool.
+        args (Namespace): Arguments of the tool.
         row (str): Config, with changes of it.
         rate (float): Learning rate.
         pictures (Sequence[str]): Files.
@@ -95,7 +95,7 @@ def search(args: argparse.Namespace, row: str) -> dict:
     """Find the best rate of a config on the pictures of the search.
 
     Args:
-        args (Namespace): Of the tool.
+        args (Namespace): Arguments of the tool.
         row (str): Config, with changes of it.
 
     Returns:
@@ -146,7 +146,7 @@ def compare_best(args: argparse.Namespace, chosen: dict[str, dict]) -> list[dict
     """Fit the best of each config to the other pictures.
 
     Args:
-        args (Namespace): Of the tool.
+        args (Namespace): Arguments of the tool.
         chosen (dict[str, dict]): Result of :func:`choose`.
 
     Returns:
