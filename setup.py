@@ -3,7 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-EXTRAS = ('det', 'cls', 'seg', 'mm', 'fit', 'demo', 'vis', 'deploy', 'tests')
+EXTRAS = ('det', 'cls', 'seg', 'mm', 'fit', 'demo', 'vis', 'deploy', 'teachers', 'tests')
 
 
 def requirements(*names: str) -> list:

@@ -185,7 +185,7 @@ def _cosine(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _device(net: nn.Module) -> str:
-    return next(net.parameters()).device.type
+    return next((p.device.type for p in net.parameters()), 'cpu')  # ONNX files have none
 
 
 def _replace(net: nn.Module, path: str, module: nn.Module) -> None:

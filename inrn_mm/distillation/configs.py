@@ -9,7 +9,8 @@ from mmengine.config import ConfigDict
 from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 
-from ..engine.config_file import read_config
+from ..engine.config_file import names_network, read_config
+from .adapters import adapted_config
 
 # of a teacher among several
 KEYS = ('model', 'checkpoint', 'data_preprocessor', 'options', 'size')
@@ -87,7 +88,8 @@ def model_config(model: str | dict) -> dict:
     Args:
         model (str | dict): A model config; or the path of a config file that
             has a ``model``, ``'configs/my.py'``, or one of a package,
-            ``'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'``.
+            ``'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'``; or a network
+            of another library, see :func:`adapted_config`.
 
     Returns:
         dict: The model config, with the scope its types are found in.
@@ -99,6 +101,9 @@ def model_config(model: str | dict) -> dict:
     """
     if not isinstance(model, str):
         return ConfigDict(model)
+    adapted = adapted_config(model)
+    if adapted is not None:
+        return ConfigDict(adapted)
     config = read_config(model)
     if 'model' not in config:
         raise ValueError(f"The config '{model}' has no `model`.")
@@ -123,7 +128,7 @@ def published_weights(model: str | dict) -> str | None:
         str | None: Their URL, of the package's metafiles; None for other
         models and where these name none.
     """
-    if not isinstance(model, str) or '::' not in model:
+    if not isinstance(model, str) or '::' not in model or names_network(model):
         return None
     try:
         return get_config(model, pretrained=True).get('model_path')

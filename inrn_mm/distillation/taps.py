@@ -95,7 +95,7 @@ class Tap:
                 f'{type(backbone).__name__} gives no stage {stage}; it gives the stages {stages}.'
             )
         if layers is not None:
-            return cls(f'{path}.{layers[stage]}'.lstrip('.'))
+            return cls.parse(f'{path}.{layers[stage]}'.lstrip('.'), model)
         return cls(path, index=stages.index(stage))
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from functools import partial
 from inspect import signature
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ..engine.checkpoints.reading import digest_of, load_state, load_weights
 from ..utils.checks import check_whole
 from .acceleration import Acceleration
+from .adapters import AdaptedModel
 from .configs import model_config, published_weights
 from .inputs import InputAdapter, SizeAdapter
 from .layouts import Size
@@ -122,11 +124,16 @@ class FrozenTeacher:
             self.place = place
 
     def _read(self) -> None:
-        if self.checkpoint is None and not self.allow_random:
+        adapted = self.net if isinstance(self.net, AdaptedModel) else None
+        state = None
+        if self.checkpoint is None and adapted and (adapted.complete or not self.allow_random):
+            self.checkpoint, state = adapted.published, adapted.published_state()
+        elif self.checkpoint is None and not self.allow_random:
             self.checkpoint = published_weights(self.model)
         if self.checkpoint is not None:
-            state = load_state(self.checkpoint, allow_pickle=self.allow_pickle)
-            unset = load_weights(self.net, state, source=self.checkpoint)
+            state = state or load_state(self.checkpoint, allow_pickle=self.allow_pickle)
+            load = adapted.load_weights if adapted else partial(load_weights, self.net)
+            unset = load(state, source=self.checkpoint)
             own = self.net.state_dict()
             print_log(
                 f'The teacher {type(self.net).__name__} has {len(own) - len(unset)} of its '

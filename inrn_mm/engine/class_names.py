@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
 from ..utils.config_types import is_distiller
-from .config_file import LOADERS, read_config
+from .config_file import LOADERS, names_network, read_config
 
 
 def map_classes(cfg: Config) -> None:
@@ -25,6 +25,8 @@ def map_classes(cfg: Config) -> None:
     own = class_names(cfg)
     maps = {}
     for name, teacher in _config_names(cfg.model.get('teacher')).items():
+        if names_network(teacher):  # of whose classes nothing is known
+            continue
         theirs = class_names(read_config(teacher)) if own else None
         if own and theirs and theirs != own:
             maps[name] = match_names(own, theirs)

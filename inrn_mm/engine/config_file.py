@@ -8,12 +8,24 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.hub import get_config
 
+# libraries whose networks are named as 'timm::resnet50', without a config file
+NETWORKS = ('timm', 'torchvision', 'hf', 'onnx')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SECTIONS = (
     *('model', 'optim_wrapper', 'default_hooks', 'unlabeled_dataloader', *LOADERS),
     *('train_cfg', 'val_cfg', 'test_cfg', 'env_cfg', 'custom_imports'),
     *('auto_scale_lr', 'randomness'),
 )
+
+
+def names_network(name: object) -> bool:
+    """Tell whether this is the name of another library's network, ``'timm::resnet50'``.
+
+    Args:
+        name (object): What was given as a config.
+    """
+    library, colons, _ = name.partition('::') if isinstance(name, str) else ('', '', '')
+    return bool(colons) and library in NETWORKS
 
 
 def read_config(name: str, options: dict | None = None) -> Config:
