@@ -45,6 +45,8 @@ class HFModel(AdaptedModel):
         side = getattr(config, 'image_size', None)
         side = side[0] if isinstance(side, (tuple, list)) else side or 224
         patch = getattr(config, 'patch_size', 1)
+        windows = [m for m in net.modules() if hasattr(m, 'set_shift_and_window_size')]
+        states = [(m, (m.window_size, m.shift_size)) for m in windows]
         super().__init__(
             net,
             find_stages(net, (side, side)),
@@ -52,6 +54,7 @@ class HFModel(AdaptedModel):
             data_preprocessor,
             published,
         )
+        self._windows = states
         self._count_extra(side, patch)
 
     def _count_extra(self, side: int, patch: int) -> None:
@@ -69,15 +72,20 @@ class HFModel(AdaptedModel):
         interpolated by its own means."""
         if mode != 'tensor':
             return super().forward(inputs, data_samples, mode)
+        for module, state in self._windows:  # which Swin shrinks for good on a small image
+            module.window_size, module.shift_size = state
         return self.model(inputs, **self.options)
 
     def published_state(self) -> dict:
         """Fetch the weights, into Hugging Face's own cache, or read those in the folder."""
         try:
-            net = type(self.model).from_pretrained(self.name, use_safetensors=True)
+            net, told = type(self.model).from_pretrained(
+                self.name, use_safetensors=True, output_loading_info=True
+            )
         except Exception as error:  # of the hub's client, which has many
             raise unreachable(self.published, error) from error
-        return net.float().state_dict()
+        missing = set(told['missing_keys'])
+        return {k: v for k, v in net.float().state_dict().items() if k not in missing}
 
 
 def _normalization(hf: Any, name: str) -> dict:

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from ..layouts import Size
 from ..probe import evaluating
 
+# what they give has the same size for any image
+_POOLS = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+
 
 @dataclass(frozen=True)
 class _Call:
@@ -70,7 +73,7 @@ def _watch(net: nn.Module, size: Size) -> dict[str, _Call]:
             calls[path] = _Call(len(calls), layer, _places(x), _places(given[0] if given else x))
 
     for path, module in net.named_modules():
-        if path and not isinstance(module, nn.AdaptiveAvgPool2d):  # it gives the same size always
+        if path and not isinstance(module, _POOLS):
             hook = lambda _, args, kwargs, out, path=path: note(path, args, kwargs, out)  # noqa: E731
             handles.append(module.register_forward_hook(hook, with_kwargs=True))
     try:
@@ -125,9 +128,9 @@ def _blocks(net: nn.Module, calls: dict[str, _Call]) -> list[str]:
     """Find the outermost list of modules that all give the same number of tokens."""
     for path, module in sorted(net.named_modules(), key=lambda item: item[0].count('.')):
         if isinstance(module, (nn.ModuleList, nn.Sequential)) and len(module) > 1:
-            inside = [
-                calls.get(f'{path}.{name}'.lstrip('.')) for name, _ in module.named_children()
-            ]
-            if None not in inside and len({(call.places, call.given) for call in inside}) == 1:
+            names = [f'{path}.{name}'.lstrip('.') for name, _ in module.named_children()]
+            inside = [calls[name] for name in names if name in calls]
+            same = len({(call.places, call.given) for call in inside}) == 1
+            if same and len(inside) == len(names):
                 return [call.layer for call in inside]
     return []

@@ -9,7 +9,7 @@ from torch import nn
 from .adapted import AdaptedModel, need, unknown, unreachable
 
 # by which transformers take images of other sizes than those they were made for
-_ANY_SIZE = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
+_ANY_SIZE: tuple[dict, ...] = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
 
 
 @MODELS.register_module()

@@ -32,7 +32,8 @@ class TorchvisionModel(AdaptedModel):
         weights = models.get_model_weights(name)
         if tag and tag not in weights.__members__:
             raise ValueError(
-                f"torchvision's {name} has no weights '{tag}': choose one of {list(weights.__members__)}."
+                f"torchvision's {name} has no weights '{tag}': choose one of "
+                f'{list(weights.__members__)}.'
             )
         self.weights = weights[tag] if tag else weights.DEFAULT
         net = models.get_model(name, weights=None)

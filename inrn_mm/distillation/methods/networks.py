@@ -1,5 +1,6 @@
 """A network as methods see it: its stages and levels, with their strides."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,7 +54,10 @@ class Network:
     _channels: list[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._sizes = [SMALL, *named_sizes(self.net), *USUAL_SIZES]
+        preprocessor = getattr(self.net, 'data_preprocessor', None)
+        divisor = int(getattr(preprocessor, 'pad_size_divisor', None) or 1)
+        small = tuple(math.ceil(side / divisor) * divisor for side in SMALL)  # whole patches
+        self._sizes = [small, *named_sizes(self.net), *USUAL_SIZES]
         self._channels = list(likely_channels(self.net))
 
     @property

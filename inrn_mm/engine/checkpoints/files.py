@@ -50,6 +50,8 @@ def read(path: Path, map_location: str, allow_pickle: bool) -> dict:
         ValueError: If it needs unpickling that is not allowed.
     """
     try:
+        if path.suffix == '.safetensors':
+            return _read_safetensors(path, map_location)
         with open(path, 'rb') as file:
             is_zip = _check_bytes(file, path)
             file.seek(0)
@@ -61,6 +63,21 @@ def read(path: Path, map_location: str, allow_pickle: bool) -> dict:
             f'{path} is not a checkpoint: it holds a {type(content).__name__}, not a dict.'
         )
     return content
+
+
+def _read_safetensors(path: Path, map_location: str) -> dict:
+    """Read tensors from a file of a format that has no code."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError:
+        raise ValueError(
+            f"{path} needs the package safetensors: pip install 'inrn_mm[teachers]'."
+        ) from None
+    try:
+        return load_file(path, map_location)
+    except SafetensorError as error:
+        raise _damaged(path, str(error)) from None
 
 
 def _check_bytes(file: BinaryIO, path: Path) -> bool:
