@@ -33,7 +33,7 @@ def main() -> None:
         '--teacher',
         nargs='+',
         metavar=('CONFIG', 'CHECKPOINT'),
-        help="distil: the teacher's config, a file or 'mmdet::...', and its weights, a file or "
+        help="distil: the teacher's config, a file or 'mmdet::...' (or a network, 'timm::...'), and its weights, a file or "
         'URL (default: those that its package publishes for the config)',
     )
     parser.add_argument(

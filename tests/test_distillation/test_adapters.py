@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
@@ -12,6 +13,7 @@ from toys import MEAN, STD, toy_batch, toy_config
 
 from inrn_mm.distillation.configs import model_config
 from inrn_mm.distillation.methods.networks import Network
+from inrn_mm.engine.class_names import map_classes
 
 TINY = dict(hidden_size=24, num_hidden_layers=3, num_attention_heads=3, intermediate_size=48)
 HF = {
@@ -20,9 +22,8 @@ HF = {
     'dinov3_vit': dict(TINY, patch_size=16, image_size=64, num_register_tokens=2),
     'clip_vision_model': dict(TINY, patch_size=16, image_size=64),
     'siglip_vision_model': dict(TINY, patch_size=16, image_size=64),
-    'vit': dict(TINY, patch_size=16, image_size=64),
 }
-EXTRA = [1, 5, 3, 1, 0, 1]
+EXTRA = [1, 5, 3, 1, 0]
 
 
 def hf_folder(kind, folder, weights=False):
@@ -135,7 +136,7 @@ def test_torchvision(name, stages):
 
 
 @pytest.mark.parametrize('prefix', ['', 'model.', 'module.'])
-def test_checkpoints(prefix, tmp_path, caplog, capsys):
+def test_checkpoints(prefix, tmp_path, caplog, capfd):
     """Files of both kinds, under the library's names; what is left over is told."""
     pytest.importorskip('timm')
     torch.manual_seed(3)
@@ -153,7 +154,7 @@ def test_checkpoints(prefix, tmp_path, caplog, capsys):
     found = model.teacher.net.model.state_dict()
     assert all(torch.equal(value, found[key]) for key, value in net.state_dict().items())
     if not prefix:
-        assert 'something.else' in caplog.text + capsys.readouterr().out
+        assert 'something.else' in caplog.text + capfd.readouterr().out
 
 
 def test_damaged_safetensors(tmp_path):
@@ -257,3 +258,14 @@ def test_an_onnx_file_has_its_weights(tmp_path):
     torch.save(dict(x=torch.zeros(1)), tmp_path / 'w.pth')
     with pytest.raises(ValueError, match='give no checkpoint'):
         model.train()(**toy_batch(model), mode='loss')
+
+
+def test_classes_of_such_teachers_are_not_asked_for():
+    cfg = Config(
+        dict(
+            model=dict(type='KnowledgeDistiller', teacher='timm::resnet18'),
+            train_dataloader=dict(dataset=dict(type='ToyDataset', metainfo=dict(classes=['a']))),
+        )
+    )
+    map_classes(cfg)
+    assert 'class_map' not in cfg.model
