@@ -17,13 +17,11 @@ def test_commands_run(command, monkeypatch, capsys):
     pytest.importorskip('timm')
     pytest.importorskip('mmdet')
     script, *arguments = command.split()
-    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, 'argv', [script, *arguments])
-    with pytest.raises(SystemExit) as info:
-        runpy.run_path(str(ROOT / script), run_name='__main__')
-    assert not info.value.code
-    assert 'teacher' in capsys.readouterr().out
+    runpy.run_path(str(ROOT / script), run_name='__main__')
+    assert 'distill_losses' in capsys.readouterr().out
 
 
 def test_models_of_the_snippet():

@@ -33,8 +33,9 @@ def main() -> None:
         '--teacher',
         nargs='+',
         metavar=('CONFIG', 'CHECKPOINT'),
-        help="distil: the teacher's config, a file or 'mmdet::...' (or a network, 'timm::...'), and its weights, a file or "
-        'URL (default: those that its package publishes for the config)',
+        help="distil: the teacher's config, a file or 'mmdet::...', or a network as 'timm::...' "
+        '(docs/teachers.md), and its weights, a file or URL (default: those that its package '
+        'publishes for it)',
     )
     parser.add_argument(
         '--method',
