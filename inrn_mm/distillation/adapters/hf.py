@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ..probe import run_until
 from .adapted import IMAGENET, AdaptedModel, need, unreachable
 from .stages import find_stages
 
@@ -59,8 +60,6 @@ class HFModel(AdaptedModel):
 
     def _count_extra(self, side: int, patch: int) -> None:
         """Count class and register tokens that no parameter of that name tells (CLIP)."""
-        from ..probe import run_until
-
         if self.res_layers and isinstance(patch, int):
             x = run_until(self, self.res_layers[0].partition('[')[0], [(side, side)], [3])
             x = x[0] if isinstance(x, (tuple, list)) else x
