@@ -138,11 +138,16 @@ def _by_hand(teacher, images, paths: list) -> list:
     seen: dict = {}
     for path in paths:
         net.get_submodule(path).register_forward_hook(
-            lambda _, args, out, path=path: seen.update({path: out})
+            lambda _, args, out, path=path: seen.update({path: _copy(out)})
         )
     with torch.no_grad():
         net.model(F.pad(x, (0, right, 0, bottom)), **getattr(net, 'options', {}))
-    return [out[0] if isinstance(out, tuple) else out for out in map(seen.get, paths)]
+    return [seen[path] for path in paths]
+
+
+def _copy(out):
+    """Copy a layer's tensor, which the next one may overwrite."""
+    return (out[0] if isinstance(out, tuple) else out).clone()
 
 
 if __name__ == '__main__':

@@ -64,4 +64,7 @@ def _create(timm: Any, name: str, pretrained: bool = False) -> nn.Module:
 def _patch(net: nn.Module) -> int:
     """Find the side of a transformer's patches, which images are padded to."""
     patch = getattr(getattr(net, 'patch_embed', None), 'patch_size', 1)
-    return math.lcm(*patch) if isinstance(patch, (tuple, list)) else int(patch)
+    side = math.lcm(*patch) if isinstance(patch, (tuple, list)) else int(patch)
+    # patches that overlap (PVT) need no whole number
+    strides = [info['reduction'] for info in getattr(net, 'feature_info', ())]
+    return side if side in strides[:1] else 1
