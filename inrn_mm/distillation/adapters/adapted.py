@@ -122,7 +122,8 @@ def _without_prefix(state: dict, own: set[str]) -> dict:
         parts = key.split('.')
         starts.update('.'.join(parts[:i]) + '.' for i in (1, 2) if len(parts) > i)
     best = max(sorted(starts, key=len), key=lambda prefix: len(own & set(strip(prefix))))
-    return strip(best)
+    others = {k: v for k, v in state.items() if not k.startswith(best)}
+    return {**others, **strip(best)}
 
 
 def need(package: str, name: str) -> ModuleType:
