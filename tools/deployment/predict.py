@@ -35,6 +35,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--json', type=Path, help="file for all results, as COCO's evaluation reads"
     )
+    parser.add_argument(
+        '--ann',
+        type=Path,
+        help='annotations in COCO format that --json takes the ids of images (by file names) and '
+        'categories (by names) from (default: numbers from 0)',
+    )
     parser.add_argument('--csv', type=Path, help='file for all results, as a table')
     parser.add_argument(
         '--score', type=float, default=0.3, help='least score that is shown (default: 0.3)'
@@ -70,7 +76,10 @@ def frames(name: str) -> Iterator[tuple[str, np.ndarray]]:
         if not paths:
             raise FileNotFoundError(f'There is no image below {name}.')
         for image in paths:
-            yield str(image), read_image(image)
+            try:
+                yield str(image), read_image(image)
+            except ValueError as error:  # the others are worth having
+                print(f'{error} It is left out.', file=sys.stderr)
         return
     if path.is_file() and path.suffix.lower() in IMAGES:
         yield name, read_image(path)
@@ -98,13 +107,14 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.videos: dict[str, cv2.VideoWriter] = {}
+        self.taken: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, picture: np.ndarray) -> None:
         """Write a picture ``(H, W, 3)``."""
         path = Path(name)
         if path.suffix.lower() in IMAGES:
-            cv2.imwrite(str(self.folder / f'{path.stem}.jpg'), picture)
+            cv2.imwrite(str(self.folder / f'{self._free(path.stem)}.jpg'), picture)
             return
         if name not in self.videos:
             stem = path.stem if path.suffix else f'camera{name}'
@@ -112,9 +122,18 @@ class Writer:
             code = cv2.VideoWriter_fourcc(*'mp4v')
             size = picture.shape[1::-1]
             self.videos[name] = cv2.VideoWriter(
-                str(self.folder / f'{stem}.mp4'), code, rate or 25, size
+                str(self.folder / f'{self._free(stem)}.mp4'), code, rate or 25, size
             )
         self.videos[name].write(picture)
+
+    def _free(self, stem: str) -> str:
+        """Number names that several folders have."""
+        name, number = stem, 1
+        while name in self.taken:
+            number += 1
+            name = f'{stem}_{number}'
+        self.taken.add(name)
+        return name
 
     def close(self) -> None:
         """End the videos."""
@@ -196,6 +215,45 @@ def rows(name: str, number: int, found: dict, classes: list[str]) -> Iterator[di
         )  # yapf: disable
 
 
+def take_ids(table: list[dict], path: Path) -> None:
+    """Put the ids of an annotation file in place of numbers.
+
+    Args:
+        table (list[dict]): Results, changed in place.
+        path (Path): Annotations in COCO format.
+
+    Raises:
+        ValueError: If it is no such file, or lacks an image or a class.
+    """
+    try:
+        read = json.loads(path.read_text())
+        images = {Path(x['file_name']).name: x['id'] for x in read['images']}
+        categories = {x['name']: x['id'] for x in read['categories']}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{path} is no annotation file in COCO format: {error!r}.') from error
+    for row in table:
+        name = Path(row['file_name']).name
+        if name not in images:
+            raise ValueError(f'{path} has no image {name}: predict on those that it lists.')
+        if row['category'] not in categories:
+            raise ValueError(f'{path} has no category {row["category"]}, a class of the model.')
+        row |= dict(image_id=images[name], category_id=categories[row['category']])
+
+
+def write_tables(table: list[dict], args: argparse.Namespace) -> None:
+    """Write the results into the files that the arguments name."""
+    if args.ann:
+        take_ids(table, args.ann)
+    if args.json:
+        args.json.write_text(json.dumps(table))
+    if args.csv:
+        with args.csv.open('w', newline='') as file:
+            names = ['file_name', 'image_id', 'category', 'category_id', 'score', 'bbox']
+            output = csv.DictWriter(file, names)
+            output.writeheader()
+            output.writerows(table)
+
+
 def predict(args: argparse.Namespace) -> None:
     """Predict, draw and write as the arguments say."""
     from onnx_model import OnnxModel
@@ -229,14 +287,7 @@ def predict(args: argparse.Namespace) -> None:
         if writer:
             writer.close()
     shown = sum(row['score'] >= args.score for row in table)
-    if args.json:
-        args.json.write_text(json.dumps(table))
-    if args.csv:
-        with args.csv.open('w', newline='') as file:
-            names = ['file_name', 'image_id', 'category', 'category_id', 'score', 'bbox']
-            output = csv.DictWriter(file, names)
-            output.writeheader()
-            output.writerows(table)
+    write_tables(table, args)
     rest = (seconds - first) / (count - 1) if count > 1 else seconds
     print(f'{count} images, {shown} results of a score of at least {args.score:g}; ', end='')
     print(f'{1 / rest:.1f} images/s after the first' if rest else 'nothing to time')
