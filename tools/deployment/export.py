@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 EXAMPLES = """examples:
   python tools/deployment/export.py configs/inrn/faster-rcnn_inrn-m_kd_coco.py \\
-      work_dirs/faster-rcnn_inrn-m_kd_coco/epoch_73.pth --out student.onnx
+      work_dirs/faster-rcnn_inrn-m_kd_coco/epoch_72.pth --out student.onnx
   python tools/deployment/export.py CONFIG CHECKPOINT --out student.onnx --dynamic \\
       --images photos/                     # of any size; compared on photos of yours
   python tools/deployment/export.py CONFIG CHECKPOINT --out student.onnx --size 320 320 \\
