@@ -154,5 +154,5 @@ def _is_model(cfg: dict) -> bool:
     if isinstance(kind, str):
         with MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
             kind = registry.get(kind)
-    # what is not found, the registry says better
-    return kind is None or (isinstance(kind, type) and issubclass(kind, BaseModel))
+    # what is not found, the registry says better; a function may make any model
+    return not isinstance(kind, type) or issubclass(kind, BaseModel)

@@ -59,6 +59,8 @@ def distilled(own, other, method, **kwargs):
     model = dict(student=own, teacher=other, method=method, allow_random_teacher=True, **kwargs)
     model = MODELS.build(dict(type='KnowledgeDistiller', **model)).train()
     model.init_weights()
+    # mmdet leaves parameters as the memory was until then, perhaps NaN
+    model.teacher.net.init_weights()
     return model
 
 

@@ -111,9 +111,9 @@ def test_features_of_student_and_teacher(run_tool, tiny_coco, tmp_path, monkeypa
 
     drawn = {}
 
-    def draw(rows, picture, out):
+    def draw(rows, picture, out, pca):
         drawn.update(rows=rows, picture=picture)
-        original(rows, picture, out)
+        original(rows, picture, out, pca)
 
     original = features.draw_features
     monkeypatch.setattr(features, 'draw_features', draw)

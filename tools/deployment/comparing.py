@@ -73,12 +73,6 @@ def reference(model: nn.Module, canvas: np.ndarray, shape: Sequence[int], task: 
             logits = model(pixels(images), mode='tensor')
             logits = logits[-1] if isinstance(logits, (tuple, list)) else logits
             return [logits.softmax(1)[0].numpy()]
-        from mmdet.structures import DetDataSample
-
-        size = tuple(canvas.shape[:2])
-        meta = dict(img_shape=tuple(shape), ori_shape=tuple(shape), scale_factor=(1.0, 1.0))
-        sample = DetDataSample(metainfo=dict(meta, batch_input_shape=size, pad_shape=size))
-        inputs = pixels(images, torch.tensor(shape))
         sample, inputs = _sample(canvas, shape), pixels(images, torch.tensor(shape))
         if task == 'instances':
             features = model.extract_feat(inputs)

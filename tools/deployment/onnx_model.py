@@ -8,8 +8,10 @@ To be copied into a program of one's own:
         print(model.classes[label], score, box)
 """
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -142,8 +144,15 @@ class OnnxModel:
         return max(int(width * factor + 0.5), 1), max(int(height * factor + 0.5), 1)
 
 
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f'{name} is not installed: pip install {name}.') from error
+
+
 def _start_onnxruntime(path: Path, threads: int, device: str) -> tuple:
-    import onnxruntime
+    onnxruntime = _package('onnxruntime')
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -161,7 +170,7 @@ def _start_onnxruntime(path: Path, threads: int, device: str) -> tuple:
 
 
 def _start_openvino(path: Path, threads: int, device: str) -> tuple:
-    import openvino
+    openvino = _package('openvino')
 
     core = openvino.Core()
     try:

@@ -14,11 +14,11 @@ from inrn_mm.deployment.operators import pool_regions, suppress
 from tools.deployment.comparing import match, reference, reference_masks
 
 pytest.importorskip('mmdet')
-DETECTORS = ['RetinaNet', 'FCOS', 'ATSS', 'GFL', 'RTMDet-tiny', 'YOLOX-s']
+DETECTORS = ['RetinaNet', 'FCOS', 'GFL', 'RTMDet-tiny', 'YOLOX-s']
 DETECTORS += ['Faster R-CNN', 'INRN-M', 'Cascade R-CNN']
 
 
-ANY_SIZE = ['GFL', 'Faster R-CNN']
+ANY_SIZE = ['Faster R-CNN']
 
 
 @pytest.mark.parametrize(
